@@ -1,0 +1,148 @@
+"""What can go wrong, as a tree sorted by what the caller does next.
+
+    RetagError
+    ├ UsageError        exit 2   the command line or a parameter is wrong
+    ├ RuleError         exit 3   rules, annotations or registries.conf are wrong
+    ├ ManifestError     exit 4   rendered manifests cannot be read or rewritten
+    ├ RenderError       exit 4   kustomize, helm or the directory reader failed
+    └ RegistryError     exit 5   the registry gave no whole answer
+       ├ UnreachableError        passing: a last good choice may serve
+       ├ DeniedError             credentials are missing, wrong or lack a right
+       ├ NotFoundError           the registry says that there is no such repository
+       └ BadReplyError           it answered something that is not a registry's answer
+
+Every error is one line for a person: where, what, what to do, and a stable code (docs/errors.md).
+`Finding` is the same fact as a value, for places that collect all faults of a file.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
+_LONGEST_LINE = 2000  # Argo CD stores the line in the Application's status (etcd: 1.5 MB an object)
+
+
+def one_line(text: str) -> str:
+    """*text* as one printable line, without user info in URLs, cut at 2,000 characters."""
+    line = _USER_INFO.sub("", _CONTROL.sub(" ", text)).strip()
+    return line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…"
+
+
+class RetagError(Exception):
+    """Base of all errors; never raised itself.
+
+    *code* is stable and documented, *what* says what is wrong, *where* names the place
+    (file:line:column, or document, kind and name) and *remedy* what to do.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, code: str, what: str, *, where: str = "", remedy: str = "") -> None:
+        super().__init__(code, what)
+        self.code = code
+        self.what = what
+        self.where = where
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        where = f"{self.where}: " if self.where else ""
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return one_line(f"{where}{self.what}{remedy} [{self.code}]")
+
+
+class UsageError(RetagError):
+    """The command line, or a parameter of the Application, is wrong."""
+
+    exit_code = 2
+
+
+class RuleError(RetagError):
+    """Rules, annotations or registries.conf are wrong."""
+
+    exit_code = 3
+
+
+class ManifestError(RetagError):
+    """Rendered manifests cannot be read, or a ruled image in them cannot be rewritten."""
+
+    exit_code = 4
+
+
+class RenderError(RetagError):
+    """The renderer failed, or what it was asked for is refused.
+
+    *output* is the child's stderr, whole, printed before the line.
+    """
+
+    exit_code = 4
+
+    def __init__(
+        self, code: str, what: str, *, where: str = "", remedy: str = "", output: str = ""
+    ) -> None:
+        super().__init__(code, what, where=where, remedy=remedy)
+        self.output = output
+
+
+class RegistryError(RetagError):
+    """The registry gave no whole answer."""
+
+    exit_code = 5
+
+
+class UnreachableError(RegistryError):
+    """Passing: connection, time-out, 429, 5xx, or a file that is being rewritten."""
+
+
+class DeniedError(RegistryError):
+    """401 or 403: credentials are missing, wrong, or lack a right."""
+
+
+class NotFoundError(RegistryError):
+    """The registry says that there is no such repository."""
+
+
+class BadReplyError(RegistryError):
+    """The answer is not what a registry may say."""
+
+
+class Severity(StrEnum):
+    """How bad a finding is: an error disables the unit it is in, a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where something stands: file name as given by the user, line and column from 1; 0 is unknown."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        if not self.line:
+            return self.file
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault of a file: *path* is the field, as in `spec.applicationRefs[0].images[1].alias`."""
+
+    code: str
+    severity: Severity
+    what: str
+    place: Place
+    path: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        path = f"{self.path}: " if self.path else ""
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return one_line(f"{self.place}: {path}{self.what}{remedy} [{self.code}]")

@@ -1,0 +1,23 @@
+"""What may be asked of a registry. Answers: a storage root on disk (layout), later HTTP, and caches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from cmp.reference import Repository
+from cmp.tags import Listing, Needs, Tag
+
+
+class TagSource(Protocol):
+    """What a repository holds, for given needs. Raises `cmp.errors.RegistryError` and nothing else."""
+
+    async def list_tags(self, repository: Repository) -> Listing:
+        """All tag names of *repository*, whole: a part of a listing is an error, never shorter."""
+        ...
+
+    async def describe(
+        self, repository: Repository, names: Sequence[str], needs: Needs
+    ) -> Mapping[str, Tag]:
+        """A `Tag` for each of *names*; what could not be read of one is its `fault`."""
+        ...

@@ -1,0 +1,97 @@
+"""Tag, and what may be asked of one. Values only: who reads them from a registry is elsewhere."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Self
+
+from cmp.reference import Repository
+
+# OCI distribution specification 1.1, "Pulling manifests": the grammar of a tag.
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
+# Cosign's tags for signatures, attestations and SBOMs; the referrers tag schema of OCI 1.1.
+_SIGNATURE = re.compile(r"sha256-[0-9a-f]{64}(\.(sig|att|sbom))?", re.ASCII)
+
+
+def is_tag(name: str) -> bool:
+    """Whether *name* is in the OCI tag grammar. Zot stores, and lists, others too."""
+    return _TAG.fullmatch(name) is not None
+
+
+def is_signature(name: str) -> bool:
+    """Whether *name* is a tag that cosign or the referrers fallback makes."""
+    return _SIGNATURE.fullmatch(name) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """`os/architecture[/variant]`, as in an image config or an index entry."""
+
+    os: str
+    architecture: str
+    variant: str = ""
+
+    def __str__(self) -> str:
+        return "/".join(filter(None, (self.os, self.architecture, self.variant)))
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a policy must know of a tag beyond its name: build time, digest; hence part of cache keys.
+
+    *platforms* narrows the images of an index that count (`os/arch[/variant]`; empty: all).
+    """
+
+    created: bool = False
+    digest: bool = False
+    platforms: tuple[str, ...] = ()
+
+    @property
+    def names_only(self) -> bool:
+        """Whether a listing answers everything."""
+        return not (self.created or self.digest)
+
+    def __or__(self, other: Self) -> Needs:
+        """Both needs; platforms must be the same."""
+        assert self.platforms == other.platforms
+        return Needs(
+            self.created or other.created, self.digest or other.digest, self.platforms
+        )
+
+
+class Fault(Enum):
+    """Why a tag could not be described."""
+
+    GONE = "gone"  # its manifest is missing: refused for good
+    MALFORMED = "malformed"  # it is there and not an image: refused for good
+    UNREADABLE = "unreadable"  # a passing trouble: the choice is incomplete
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag and what was asked of it.
+
+    *created* is the build time in nanoseconds since the epoch (None: not known or not asked),
+    *digest* that of the manifest or index the tag names (`sha256:…`).
+    *fault* with *detail* says why it could not be described.
+    """
+
+    name: str
+    digest: str | None = None
+    created: int | None = None
+    fault: Fault | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Listing:
+    """All tag names of a repository, whole, as seen at *observed_at* (seconds since the epoch).
+
+    Compared by identity: what was computed from one listing may be remembered with it.
+    """
+
+    repository: Repository
+    names: tuple[str, ...]
+    observed_at: float
