@@ -37,9 +37,25 @@ class Platform:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))
 
 
+def wants(platforms: tuple[str, ...], actual: Platform) -> bool:
+    """Whether an image of platform *actual* passes the filter *platforms*, as the Image Updater's.
+
+    No filter passes everything. Each entry is `os/arch[/variant]`: without a variant it accepts
+    any, with one exactly that; a malformed entry accepts nothing.
+    """
+    return not platforms or any(_accepts(entry, actual) for entry in platforms)
+
+
+def _accepts(entry: str, actual: Platform) -> bool:
+    os, slash, rest = entry.strip().partition("/")
+    architecture, _, variant = rest.partition("/")
+    same = bool(slash) and (os, architecture) == (actual.os, actual.architecture)
+    return same and variant in {"", actual.variant}
+
+
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a policy must know of a tag beyond its name: build time, digest; hence part of cache keys.
+    """What a policy must know of a tag beyond its name; part of the key of caches.
 
     *platforms* narrows the images of an index that count (`os/arch[/variant]`; empty: all).
     """
@@ -56,9 +72,7 @@ class Needs:
     def __or__(self, other: Self) -> Needs:
         """Both needs; platforms must be the same."""
         assert self.platforms == other.platforms
-        return Needs(
-            self.created or other.created, self.digest or other.digest, self.platforms
-        )
+        return Needs(self.created or other.created, self.digest or other.digest, self.platforms)
 
 
 class Fault(Enum):

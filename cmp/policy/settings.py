@@ -1,4 +1,4 @@
-"""What a rule says about the tags it allows, merged and not yet compiled: plain values as written."""
+"""What a rule says about the tags it allows: plain values as written, merged, not compiled."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ class Settings:
     *strategy* is as written (any case; "" and unknown names mean semver). *constraint* is the
     tag part of `imageName`; None where it has none. *allow_tags*: each as the official field
     spells it (`any`, `regexp:<RE2>`), one match is enough; empty allows all. *ignore_tags* and
-    *deny_tags* are Go globs; denied tags are refused to pins too. *platforms*: `os/arch[/variant]`;
-    empty is no filter. *order_by* is `built` or `pushed`, *output* `tag`, `tag@digest` or `digest`.
-    *min_age*, *max_severity*, *require_trusted*, *verify* are gates; None or False is off.
+    *deny_tags* are Go globs; denied tags are refused to pins too. *platforms*:
+    `os/arch[/variant]`; empty is no filter. *order_by* is `built` or `pushed`, *output* `tag`,
+    `tag@digest` or `digest`. *min_age*, *max_severity*, *require_trusted*, *verify* are gates;
+    None or False is off.
     """
 
     strategy: str = ""
