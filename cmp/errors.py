@@ -24,7 +24,9 @@ from typing import ClassVar
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
-_LONGEST_LINE = 2000  # Argo CD stores the line in the Application's status (etcd: 1.5 MB an object)
+_LONGEST_LINE = (
+    2000  # Argo CD stores the line in the Application's status (etcd: 1.5 MB an object)
+)
 
 
 def one_line(text: str) -> str:
@@ -119,7 +121,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where something stands: file name as given by the user, line and column from 1; 0 is unknown."""
+    """Where something stands: file as the user named it, line and column from 1 (0: unknown)."""
 
     file: str
     line: int = 0
@@ -133,7 +135,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault of a file: *path* is the field, as in `spec.applicationRefs[0].images[1].alias`."""
+    """One fault of a file; *path* is its field, as `spec.applicationRefs[0].images[1].alias`."""
 
     code: str
     severity: Severity

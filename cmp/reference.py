@@ -10,6 +10,7 @@ where that reads `zot:5000/app` as Docker Hub's image `zot` (docs/image-updater.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 DOCKER_HUB = "docker.io"
@@ -18,11 +19,12 @@ _LONGEST_NAME = 255  # distribution/reference: NameTotalLengthMax
 
 _DOMAIN_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _DOMAIN = re.compile(rf"(?:{_DOMAIN_LABEL}(?:\.{_DOMAIN_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
+_HOST_AND_PORT = re.compile(r"\[.*\](?::[0-9]+)?|[^:]+:[0-9]+")
 _ELEMENT = r"[a-z0-9]+(?:(?:[._]|__|[-]+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_ELEMENT}(?:/{_ELEMENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
-_KNOWN_DIGESTS = {"sha256": 64, "sha384": 96, "sha512": 128}  # go-digest: hex characters
+# go-digest: the algorithms it knows, their encoding in lower-case hex.
+_DIGEST = re.compile(r"sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}")
 _HEX_ID = re.compile(r"[a-f0-9]{64}")  # an image ID, which is no name
 # The official CRD's pattern of an alias.
 _ALIAS = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-._]*")
@@ -67,7 +69,11 @@ class Reference:
         rest, at, digest = text.partition("@")
         if at:
             _check_digest(digest)
-        registry, name, tag = _split(rest)
+        registry, rest = _split_registry(rest, _is_registry_or_upper_case)
+        name, tag = _split_tag(rest)
+        if registry and not _DOMAIN.fullmatch(registry):
+            # As distribution/reference: `a_b.c` is no host, and may still be a path element.
+            registry, name = "", f"{registry}/{name}"
         if tag is not None and not _TAG.fullmatch(tag):
             raise InvalidReferenceError(f"{tag!r} is not a tag")
         _check_name(registry, name)
@@ -109,13 +115,15 @@ class ImageName:
 
     @classmethod
     def parse(cls, text: str) -> ImageName:
-        """What *text* names. Never fails; `repository_fault` says whether the name is usable."""
+        """What *text* names. Never fails: `fault` says whether a registry could hold it."""
         alias, reference = _split_alias(text)
         try:
             parsed = Reference.parse(reference)
         except InvalidReferenceError:
             rest, at, digest = reference.partition("@")
-            registry, name, tag = _split(rest)
+            registry, rest = _split_registry(rest, is_registry)
+            # As the Image Updater splits it: before a digest a tag is what follows the last colon.
+            name, tag = _split_tag(rest, last=bool(at))
             return cls(text, alias, registry, name, tag, digest if at else None, legal=False)
         return cls(text, alias, parsed.registry, parsed.name, parsed.tag, parsed.digest)
 
@@ -147,8 +155,11 @@ def normalise(registry: str, name: str) -> Repository:
 
 
 def is_registry(element: str) -> bool:
-    """Whether a reference's first path element names a registry (distribution/reference)."""
-    return any(c in element for c in ".:") or element == "localhost" or element != element.lower()
+    """Whether a reference's first path element names a registry (distribution/reference).
+
+    `http:` of a URL does not: what follows a colon is a port.
+    """
+    return "." in element or element == "localhost" or bool(_HOST_AND_PORT.fullmatch(element))
 
 
 def is_alias(text: str) -> bool:
@@ -163,23 +174,26 @@ def _split_alias(text: str) -> tuple[str, str]:
     return "", text
 
 
-def _split(text: str) -> tuple[str, str, str | None]:
-    """Registry, name and tag of *text* without its digest, unchecked."""
+def _split_registry(text: str, named_by: Callable[[str], bool]) -> tuple[str, str]:
     first, slash, rest = text.partition("/")
-    if slash and is_registry(first) and _could_be_host(first):
-        registry, text = first, rest
+    if slash and named_by(first):
+        return first, rest
+    return "", text
+
+
+def _is_registry_or_upper_case(element: str) -> bool:
+    """A repository name is lower case, so distribution/reference reads `Host/app` as a host."""
+    return is_registry(element) or element != element.lower()
+
+
+def _split_tag(text: str, *, last: bool = False) -> tuple[str, str | None]:
+    if not last:
+        name, colon, tag = text.partition(":")
+    elif text.rfind(":") > text.rfind("/"):
+        name, colon, tag = text.rpartition(":")
     else:
-        registry = ""
-    name, colon, tag = text.partition(":")
-    return registry, name, tag if colon else None
-
-
-def _could_be_host(element: str) -> bool:
-    """Whether *element* could be a host: `http:` of a URL and `a:~1.2` of `a:~1.2/x` cannot."""
-    host, colon, port = element.rpartition(":")
-    if not colon or element.endswith("]"):
-        return True
-    return port.isdecimal() and bool(host)
+        name, colon, tag = text, "", ""
+    return name, tag if colon else None
 
 
 def _join(registry: str, name: str) -> str:
@@ -200,6 +214,5 @@ def _check_name(registry: str, name: str) -> None:
 
 
 def _check_digest(digest: str) -> None:
-    algorithm, _, encoded = digest.partition(":")
-    if not _DIGEST.fullmatch(digest) or _KNOWN_DIGESTS.get(algorithm) != len(encoded):
+    if not _DIGEST.fullmatch(digest):
         raise InvalidReferenceError(f"{digest!r} is not a digest (sha256 and 64 hex characters)")

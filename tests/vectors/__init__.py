@@ -61,7 +61,7 @@ def kind_of(path: Path) -> Kind:
     for name in KINDS:
         if path.name.startswith(name):
             return cast("Kind", importlib.import_module(f"tests.vectors.{name}"))
-    raise ValueError(f"{path.name}: no kind of vectors starts like this; known: {', '.join(KINDS)}")
+    raise ValueError(f"{path.name}: no kind of vectors starts like this ({', '.join(KINDS)})")
 
 
 def cases(path: Path) -> Iterator[Case]:
