@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator
+from pydantic import Field, Strict, field_validator
 
 from cmp.errors import Place, Severity
-from cmp.located import Located, YamlError, load_documents, locate, path_text, validate
+from cmp.located import (
+    Located,
+    StrictModel,
+    YamlError,
+    load_documents,
+    locate,
+    path_text,
+    validate,
+)
 from cmp.located.reader import DEEPEST, LONGEST_TEXT, MOST_NODES
 
 
@@ -184,17 +192,14 @@ def test_json_comes_back_as_it_was(data: Any) -> None:
     assert locate(data, Place("cluster")).data == data
 
 
-class Strictly(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class Leaf(Strictly):
+class Leaf(StrictModel):
     name: str
     size: int = 0
     share: float = 0.0
     on: bool = False
+    colour: Literal["red", "green"] = "red"
     tags: Annotated[tuple[str, ...], Strict(strict=False)] = ()
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("name")
     @classmethod
@@ -204,8 +209,8 @@ class Leaf(Strictly):
         return name
 
 
-class Tree(Strictly):
-    leaves: list[Leaf] = []
+class Tree(StrictModel):
+    leaves: list[Leaf] = Field(default_factory=list)
     top_leaf: Annotated[Leaf | None, Field(alias="topLeaf")] = None
 
 
@@ -228,6 +233,8 @@ def test_data_that_suits_becomes_the_model() -> None:
         ("leaves: [{name: x, on: 1}]", "leaves[0].on: true or false is due here, not a number"),
         ("leaves: [{name: x, tags: a}]", "leaves[0].tags: a list is due here, not a string"),
         ("leaves: [{name: x, tags: [~]}]", "tags[0]: a string is due here, not nothing"),
+        ("leaves: [{name: x, labels: {a: ~}}]", "labels.a: a string is due here, not nothing"),
+        ("leaves: [{name: x, colour: blu}]", "'blu' is not known here: 'red' or 'green' is due"),
         ("leaves: [{name: x, labels: []}]", "a mapping is due here, not a list"),
         ("leaves: [7]", "leaves[0]: a mapping is due here, not a number"),
         ("[]", "f.yaml:1:1: a mapping is due here, not a list"),

@@ -2,15 +2,17 @@
 
 from cmp.located.reader import YamlError, load_documents
 from cmp.located.tree import Located, Path, locate, path_text
-from cmp.located.validation import always_error, validate
+from cmp.located.validation import StrictModel, always_error, nearest_name, validate
 
 __all__ = [
     "Located",
     "Path",
+    "StrictModel",
     "YamlError",
     "always_error",
     "load_documents",
     "locate",
+    "nearest_name",
     "path_text",
     "validate",
 ]

@@ -1,7 +1,7 @@
 """Located data held against a pydantic model; what is wrong is said in our words, with places.
 
-The models should be strict (`ConfigDict(strict=True, extra="forbid")`): a number where text is due
-is then an error and not turned into text, since `1.10` would become "1.1".
+Models derive from `StrictModel`: a number where text is due is an error and is not turned into
+text, since `1.10` would become "1.1".
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Callable
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from cmp.errors import Finding, Place, Severity
@@ -33,6 +33,19 @@ _TYPES = {
 _QUOTABLE = (bool, int, float)
 
 
+class StrictModel(BaseModel):
+    """A mapping of known fields. A null field is as good as absent, as for the Go programs."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            return {key: value for key, value in data.items() if value is not None}
+        return data
+
+
 def always_error(_name: str, _nearest: str) -> Severity:
     """The judge for whom each unknown field is an error."""
     return Severity.ERROR
@@ -43,10 +56,9 @@ def validate(
 ) -> tuple[Model | None, list[Finding]]:
     """*located* as *model*, or None where that fails, and all that is wrong with it.
 
-    Null is as good as absent, as for the Go programs. Unknown fields that *judge* calls warnings
-    are left out, and the model is there all the same.
+    Unknown fields that *judge* calls warnings are left out, and the model is there all the same.
     """
-    data = _without_null(located.data)
+    data = located.data
     try:
         return model.model_validate(data), []
     except ValidationError as error:
@@ -57,14 +69,6 @@ def validate(
     for detail in details:
         _remove(data, detail["loc"])
     return model.model_validate(data), findings
-
-
-def _without_null(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {key: _without_null(value) for key, value in data.items() if value is not None}
-    if isinstance(data, list):
-        return [_without_null(item) for item in data]
-    return data
 
 
 def _remove(data: Any, path: Path) -> None:
@@ -83,6 +87,9 @@ def _finding(
             return _unknown(model, located, path, judge)
         case "missing":
             return _missing(located.nearest(path[:-1]), str(path[-1]))
+        case "literal_error":
+            due = detail["ctx"]["expected"]
+            return value.finding("RT307", f"{value.text!r} is not known here: {due} is due")
         case kind if kind in _TYPES:
             return _wrong_type(value, _TYPES[kind])
     what = detail["msg"].removeprefix("Value error, ")
@@ -125,10 +132,10 @@ def _unknown(model: type[BaseModel], located: Located, path: Path, judge: Judge)
     return Finding("RT304", judge(name, nearest), what, place, path_text(value.path), remedy)
 
 
-def nearest_name(name: str, known: list[str]) -> str:
-    """The name in *known* that *name* may be a slip of; "" if none is near."""
+def nearest_name(name: str, known: list[str], likeness: float = 0.6) -> str:
+    """The name in *known* that *name* may be a slip of; "" if none is as like (0 to 1)."""
     folded = {_folded(each): each for each in known}
-    near = difflib.get_close_matches(_folded(name), folded, n=1)
+    near = difflib.get_close_matches(_folded(name), folded, n=1, cutoff=likeness)
     return folded[near[0]] if near else ""
 
 
