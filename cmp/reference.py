@@ -162,6 +162,16 @@ def is_registry(element: str) -> bool:
     return "." in element or element == "localhost" or bool(_HOST_AND_PORT.fullmatch(element))
 
 
+def is_repository_path(text: str) -> bool:
+    """Whether *text* can be a repository's name within its registry (distribution/reference)."""
+    return len(text) <= _LONGEST_NAME and _PATH.fullmatch(text) is not None
+
+
+def is_digest(text: str) -> bool:
+    """Whether *text* is a digest, `sha256:` and 64 hex characters (or sha384, sha512)."""
+    return _DIGEST.fullmatch(text) is not None
+
+
 def is_alias(text: str) -> bool:
     """Whether *text* is an alias as the official CRD allows it."""
     return _ALIAS.fullmatch(text) is not None
@@ -214,5 +224,5 @@ def _check_name(registry: str, name: str) -> None:
 
 
 def _check_digest(digest: str) -> None:
-    if not _DIGEST.fullmatch(digest):
+    if not is_digest(digest):
         raise InvalidReferenceError(f"{digest!r} is not a digest (sha256 and 64 hex characters)")

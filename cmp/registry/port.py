@@ -1,4 +1,4 @@
-"""What may be asked of a registry. Answers: a storage root on disk (layout), later HTTP, and caches."""
+"""What may be asked of a registry. Who answers: a storage root on disk, later HTTP, and caches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cmp.tags import Listing, Needs, Tag
 
 
 class TagSource(Protocol):
-    """What a repository holds, for given needs. Raises `cmp.errors.RegistryError` and nothing else."""
+    """What a repository holds, for given needs. Raises only `cmp.errors.RegistryError`."""
 
     async def list_tags(self, repository: Repository) -> Listing:
         """All tag names of *repository*, whole: a part of a listing is an error, never shorter."""

@@ -1,0 +1,158 @@
+"""What manifests, indexes and image configs say, read from their bytes. No I/O.
+
+Media types decide how bytes are read, as in the registries' own code: a document that could be
+read as both a manifest and an index is refused (CVE-2021-41190).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cmp.errors import BadReplyError
+from cmp.registry.instant import parse_instant
+from cmp.tags import Platform
+
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+
+_INDEXES = (OCI_INDEX, DOCKER_LIST)
+# OCI's document need not say its media type, Docker's must.
+_MAY_OMIT_MEDIA_TYPE = (OCI_INDEX, OCI_MANIFEST)
+_REF_NAME = "org.opencontainers.image.ref.name"
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """A manifest that a tag or an index names: its media type and its digest, unchecked."""
+
+    media_type: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of an index. *platform* is empty where none is stated; *name* is the ref.name."""
+
+    manifest: Descriptor
+    platform: Platform
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An OCI index or a Docker manifest list."""
+
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A manifest of one image; *config* is the digest of its config, unchecked."""
+
+    config: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """An image config: *created* in nanoseconds since the epoch, None if absent or malformed."""
+
+    platform: Platform
+    created: int | None
+
+
+def read_manifest(media_type: str, body: bytes) -> Image | Index:
+    """The manifest or index that *body* is under *media_type*. Raises `BadReplyError`."""
+    kind = media_type.partition(";")[0].strip().lower()
+    if kind not in (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST):
+        raise BadReplyError("RT512", f"the media type {media_type!r} is not that of an image")
+    manifest = _read(_Manifest, body, "manifest")
+    _check_media_type(kind, manifest.media_type)
+    if kind in _INDEXES:
+        if manifest.config is not None or manifest.layers is not None:
+            raise BadReplyError("RT512", "an index that is also a manifest is neither")
+        return Index(tuple(_entry(descriptor) for descriptor in manifest.manifests or ()))
+    if manifest.manifests is not None:
+        raise BadReplyError("RT512", "a manifest that is also an index is neither")
+    if manifest.config is None:
+        raise BadReplyError("RT512", "the manifest names no config")
+    return Image(manifest.config.digest or "")
+
+
+def read_config(body: bytes) -> Config:
+    """The image config that *body* is. Raises `BadReplyError`."""
+    config = _read(_Config, body, "image config")
+    platform = _platform(config)
+    return Config(platform, parse_instant(config.created or ""))
+
+
+class _Part(BaseModel):
+    """A piece of a document: what is read of it has the right type, or is null or absent (Go)."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class _Platform(_Part):
+    os: str | None = None
+    architecture: str | None = None
+    variant: str | None = None
+
+
+class _Descriptor(_Part):
+    media_type: str | None = Field(None, alias="mediaType")
+    digest: str | None = None
+    platform: _Platform | None = None
+    annotations: dict[str, str | None] | None = None
+
+
+class _Manifest(_Part):
+    media_type: str | None = Field(None, alias="mediaType")
+    config: _Descriptor | None = None
+    layers: list[Any] | None = None
+    manifests: list[_Descriptor | None] | None = None
+
+
+class _Run(_Part):
+    # Not used, but a runtime cannot read a config where they are anything else.
+    labels: dict[str, str | None] | None = Field(None, alias="Labels")
+
+
+class _Config(_Platform):
+    created: str | None = None
+    config: _Run | None = None
+
+
+_Model = TypeVar("_Model", bound=_Part)
+
+
+def _read(model: type[_Model], body: bytes, noun: str) -> _Model:
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        what = f"{place}: {first['msg']}" if place else first["msg"]
+        raise BadReplyError("RT512", f"the {noun} is malformed: {what}") from error
+
+
+def _check_media_type(due: str, stated: str | None) -> None:
+    if stated == due or (not stated and due in _MAY_OMIT_MEDIA_TYPE):
+        return
+    raise BadReplyError("RT512", f"served as {due}, the document says {stated or 'nothing'!r}")
+
+
+def _entry(descriptor: _Descriptor | None) -> Entry:
+    found = descriptor or _Descriptor()
+    return Entry(
+        Descriptor(found.media_type or "", found.digest or ""),
+        _platform(found.platform or _Platform()),
+        (found.annotations or {}).get(_REF_NAME) or "",
+    )
+
+
+def _platform(stated: _Platform) -> Platform:
+    return Platform(stated.os or "", stated.architecture or "", stated.variant or "")

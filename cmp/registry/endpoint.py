@@ -1,0 +1,111 @@
+"""A registry as registries.conf describes it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+
+from cmp.registry.duration import parse_duration
+
+
+class Kind(StrEnum):
+    """What speaks at a registry's api_url; "" is found out."""
+
+    UNKNOWN = ""
+    ZOT = "zot"
+    OCI = "oci"
+    LAYOUT = "layout"
+
+
+class SortMode(StrEnum):
+    """How the registry orders its tags, where their order tells their age."""
+
+    NONE = "none"
+    LATEST_FIRST = "latest-first"
+    LATEST_LAST = "latest-last"
+
+
+def _not_empty(text: str) -> str:
+    if not text:
+        raise ValueError("must not be empty")
+    return text
+
+
+def _sort_mode(text: Any) -> SortMode:
+    try:
+        return SortMode(str(text).lower() or SortMode.NONE)
+    except ValueError:
+        modes = ", ".join(SortMode)
+        raise ValueError(f"there is no tag sort mode {text!r}, only {modes}") from None
+
+
+def _kind(text: Any) -> Kind:
+    try:
+        return Kind(str(text))
+    except ValueError:
+        kinds = ", ".join(filter(None, Kind))
+        raise ValueError(f"there is no kind {text!r}, only {kinds}") from None
+
+
+def _whole(number: Any) -> Any:
+    """*number* without its fraction, which Go's YAML readers drop."""
+    try:
+        return int(number) if isinstance(number, float) else number
+    except (OverflowError, ValueError):
+        raise ValueError("must be a whole number") from None
+
+
+def _nanoseconds(value: Any) -> Any:
+    return parse_duration(value) if isinstance(value, str) else _whole(value)
+
+
+class Endpoint(BaseModel):
+    """A registry: one entry of registries.conf, or one that is built in or inferred.
+
+    *credsexpire* is in nanoseconds, 0 is never; *limit* in requests a second, 0 and less is none.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    name: Annotated[str, AfterValidator(_not_empty)]
+    api_url: Annotated[str, AfterValidator(_not_empty)]
+    prefix: str = ""
+    ping: bool = False  # the Image Updater's, without effect there and here
+    credentials: str = ""
+    credsexpire: Annotated[int, BeforeValidator(_nanoseconds)] = 0
+    tagsortmode: Annotated[SortMode, BeforeValidator(_sort_mode)] = SortMode.NONE
+    insecure: bool = False
+    ca_file: str = ""
+    ca_data: str = ""
+    client_cert: str = ""
+    client_key: str = ""
+    token_hosts: list[str] = []
+    defaultns: str = ""
+    limit: Annotated[int, BeforeValidator(_whole)] = 0
+    default: bool = False
+    kind: Annotated[Kind, BeforeValidator(_kind)] = Kind.UNKNOWN
+
+    @property
+    def base_url(self) -> str:
+        """*api_url* without one slash at its end."""
+        return self.api_url.removesuffix("/")
+
+    @property
+    def is_layout(self) -> bool:
+        """Whether it lies on disk."""
+        return self.api_url.startswith("file:")
+
+    def folder(self, base: Path) -> Path:
+        """Where a layout lies: `file:///absolute`, `file:relative` or `file://./relative`.
+
+        What is relative is so to *base*. Raises `ValueError`.
+        """
+        url = urlsplit(self.api_url)
+        relative = url.netloc in (".", "..")
+        if url.query or url.fragment or not (relative or url.netloc in ("", "localhost")):
+            raise ValueError(f"{self.api_url} names no folder: write file:///path or file:path")
+        return base / unquote((url.netloc if relative else "") + url.path)
