@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Self
@@ -97,6 +98,15 @@ class Tag:
     created: int | None = None
     fault: Fault | None = None
     detail: str = ""
+
+
+def positions_as_times(names: Iterable[str], *, newest_first: bool) -> dict[str, int]:
+    """Stand-ins for the build times of *names*, which a registry lists in the order of age.
+
+    The Image Updater's `tagsortmode`: the place in the listing decides, and nothing is looked at.
+    """
+    step = -1 if newest_first else 1
+    return {name: step * place for place, name in enumerate(names)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,260 @@
+"""A rule's settings, compiled: which tags it allows, in which order, and what it must know.
+
+`compile_policy` never fails: what is wrong with the settings is told by `Policy.faults`, and what
+it does to the choice is part of the policy. Pure: no clock, no network, no log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from heapq import nlargest
+from threading import Lock
+
+from cachetools import LRUCache, cached
+
+from cmp.policy.choice import Choice, Chosen, Keep, Kept, Refusal
+from cmp.policy.expression import InvalidExpressionError
+from cmp.policy.extraction import Extraction, compile_extraction
+from cmp.policy.fault import PolicyFault
+from cmp.policy.filters import NameFilters, compile_allowed, compile_globs, nothing_allowed
+from cmp.policy.settings import Settings
+from cmp.policy.strategy import Key, OneTag, Strategy, compile_strategy
+from cmp.policy.successor import Output
+from cmp.tags import Fault, Needs, Tag, is_tag
+
+# Where names decide and only the winner's digest is wanted, the best few are described: one is
+# enough unless its manifest is gone, and each costs a request on a plain registry.
+_DESCRIBED = 8
+_COMPILED = 1024  # policies; the settings of a large cluster repeat
+_SURVEYED = 200_000  # tag names with their judgement, over all policies: some 30 MB
+
+# Faults in these fields disable the rule, pins included: they guard, or say what to write.
+_FATAL = frozenset({"denyTags", "pin", "output", "orderBy"})
+
+_ORDERS = frozenset({"built", "pushed"})
+
+_FAULTS = {
+    Fault.GONE: "its manifest is gone",
+    Fault.MALFORMED: "its manifest is not that of an image",
+    Fault.UNREADABLE: "it could not be read",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What names alone tell: *survivors* of the *allowed* names, and why others are refused.
+
+    Where the name alone decides, the survivors are the best few, best first; else all.
+    """
+
+    survivors: tuple[str, ...]
+    allowed: int
+    refusals: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """A compiled rule.
+
+    *held* says which gate holds every tag back, *disabled* why the rule cannot be followed at
+    all, *broken* why its strategy cannot.
+    """
+
+    settings: Settings
+    strategy: Strategy
+    filters: NameFilters
+    extraction: Extraction | None
+    output: Output
+    faults: tuple[PolicyFault, ...]
+    held: str | None
+    disabled: str | None
+    broken: str | None
+
+    def __str__(self) -> str:
+        """The rule in one line, in the words of the resource."""
+        settings = self.settings
+        filter_tags = settings.filter_tags
+        parts = {
+            "allowTags": " or ".join(settings.allow_tags),
+            "ignoreTags": ", ".join(settings.ignore_tags),
+            "denyTags": ", ".join(settings.deny_tags),
+            "filterTags": f"{filter_tags.pattern} {filter_tags.extract}" if filter_tags else "",
+            "platforms": ", ".join(settings.platforms),
+            "pin": settings.pin,
+        }
+        stated = (f"{field} {value.strip()}" for field, value in parts.items() if value)
+        return ", ".join([str(self.strategy), *stated, *(["suspended"] * settings.suspend)])
+
+    @property
+    def needs(self) -> Needs:
+        """What must be known of the tags that `candidates` returns."""
+        digest = self.output is not Output.TAG
+        if not self._looks_inside:
+            return Needs(digest=digest)
+        return Needs(self.strategy.needs_created, digest, self.settings.platforms)
+
+    @property
+    def _looks_inside(self) -> bool:
+        """Whether more than a digest counts of an image: then its platform does too (the peer)."""
+        looks = self.strategy.needs_created or isinstance(self.strategy, OneTag)
+        return looks and self.settings.pin is None
+
+    def decided(self) -> Choice | None:
+        """The choice that needs no registry: rule disabled, pinned or suspended; else None."""
+        if self.disabled is not None:
+            return Kept(Keep.DISABLED, self.disabled)
+        if self.settings.pin is not None:
+            return self._pinned(self.settings.pin)
+        if self.settings.suspend:
+            return Kept(Keep.SUSPENDED, "the rule is suspended")
+        if self.broken is not None and isinstance(self.strategy, OneTag):
+            return Kept(Keep.DISABLED, self.broken)
+        return None
+
+    def candidates(self, names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Refusal, ...]]:
+        """Which of *names* have to be described, and the refusals of others for their name."""
+        survey = self.survey(names)
+        return survey.survivors, survey.refusals
+
+    def survey(self, names: tuple[str, ...]) -> Survey:
+        """What *names* alone tell; remembered for equal settings and names."""
+        return _survey(self, names)
+
+    def allows(self, name: str) -> bool:
+        """Whether the rule would allow the tag *name*, leaving gates, pin and metadata aside."""
+        if self.disabled is not None or self.broken is not None:
+            return False
+        return self.filters.denial(name) is None and not isinstance(self._select(name), str)
+
+    def rank(self, tag: Tag) -> Key | Refusal:
+        """The key of *tag*, comparable within this policy, or why it is refused."""
+        by_name = self.judge(tag.name)
+        key = by_name if isinstance(by_name, str) else self.judge_described(tag)
+        return Refusal(tag.name, key) if isinstance(key, str) else (by_name, key, tag.name)
+
+    def judge(self, name: str) -> Key | str:
+        """The key of *name* as far as the name alone tells, or why it is refused."""
+        reason = self.filters.denial(name) or self.held
+        if reason is not None:
+            return reason
+        if self.settings.pin is not None:
+            return () if name == self.settings.pin else f"not the pinned tag {self.settings.pin}"
+        return self._select(name)
+
+    def judge_described(self, tag: Tag) -> Key | str:
+        """The same of what is known of *tag* beyond its name."""
+        if tag.fault is not None and (self._looks_inside or tag.digest is None):
+            return _FAULTS[tag.fault] + (f": {tag.detail}" if tag.detail else "")
+        if self.strategy.needs_created and self.settings.pin is None:
+            return self.strategy.rank(tag.name, tag.created)
+        return ()
+
+    def why(self, allowed: int) -> str:
+        """By which rule the greatest of *allowed* tags is chosen."""
+        return "pinned" if self.settings.pin is not None else self.strategy.why(allowed)
+
+    def _select(self, name: str) -> Key | str:
+        """The same for a name that neither deny, gates nor pin decide about."""
+        reason = self.filters.refusal(name)
+        if reason is not None:
+            return reason
+        value = self.extraction.value(name) if self.extraction is not None else name
+        if value is None:
+            return "not matched by filterTags"
+        return () if self.strategy.needs_created else self.strategy.rank(value, None)
+
+    def _pinned(self, pin: str) -> Choice | None:
+        reason = self.judge(pin)
+        if isinstance(reason, str):
+            refusals = (Refusal(pin, reason),)
+            return Kept(Keep.NOTHING_ALLOWED, f"the pin {pin} is refused: {reason}", refusals)
+        return None if self.needs.digest else Chosen(Tag(pin), "pinned")
+
+
+@cached(
+    LRUCache(_SURVEYED, getsizeof=lambda survey: 1 + survey.allowed + len(survey.refusals)),
+    key=lambda policy, names: (policy.settings, names),
+    lock=Lock(),
+)
+def _survey(policy: Policy, names: tuple[str, ...]) -> Survey:
+    keys: list[tuple[Key, str]] = []
+    refusals: list[Refusal] = []
+    for name in sorted(set(names)):
+        key = policy.judge(name)
+        if isinstance(key, str):
+            refusals.append(Refusal(name, key))
+        else:
+            keys.append((key, name))
+    best = keys if policy.needs.created else nlargest(_DESCRIBED, keys)
+    return Survey(tuple(name for _, name in best), len(keys), tuple(refusals))
+
+
+@lru_cache(maxsize=_COMPILED)
+def compile_policy(settings: Settings) -> Policy:
+    """The policy that *settings* spell; equal settings give the same object."""
+    faults: list[PolicyFault] = []
+    strategy = compile_strategy(settings, faults)
+    filters = NameFilters(
+        denied=compile_globs("denyTags", settings.deny_tags, faults),
+        allowed=compile_allowed(settings.allow_tags, faults),
+        ignored=compile_globs("ignoreTags", settings.ignore_tags, faults),
+    )
+    extraction = None
+    if settings.filter_tags is not None:
+        try:
+            extraction = compile_extraction(settings.filter_tags, faults)
+        except InvalidExpressionError as error:
+            faults.append(PolicyFault.of("filterTags.pattern", error))
+            filters = replace(filters, allowed=nothing_allowed("filterTags.pattern"))
+    _check_plain_fields(settings, faults)
+    return Policy(
+        settings=settings,
+        strategy=strategy,
+        filters=filters,
+        extraction=extraction,
+        output=_output(settings, strategy),
+        faults=tuple(faults),
+        held=_held(settings),
+        disabled=next((f.what for f in faults if f.field.partition("[")[0] in _FATAL), None),
+        broken=next((f.what for f in faults if f.field == "imageName"), None),
+    )
+
+
+def _check_plain_fields(settings: Settings, faults: list[PolicyFault]) -> None:
+    """Adds to *faults* what is wrong with the fields that need no compiling."""
+    if settings.pin is not None and not is_tag(settings.pin):
+        faults.append(PolicyFault("pin", f"{settings.pin!r} is not a tag"))
+    if settings.output not in set(Output):
+        known = ", ".join(Output)
+        faults.append(PolicyFault("output", f"{settings.output!r} is not one of {known}"))
+    if settings.order_by not in _ORDERS:
+        faults.append(PolicyFault("orderBy", f"{settings.order_by!r} is not built or pushed"))
+    for index, platform in enumerate(settings.platforms):
+        if "/" not in platform:
+            what = f"{platform!r} is not os/arch or os/arch/variant, so it matches nothing"
+            faults.append(PolicyFault(f"platforms[{index}]", what))
+
+
+def _output(settings: Settings, strategy: Strategy) -> Output:
+    try:
+        output = Output(settings.output)
+    except ValueError:
+        return Output.TAG  # the rule is disabled
+    # The digest strategy is about digests, so it has no bare form.
+    if output is Output.TAG and isinstance(strategy, OneTag):
+        return Output.TAG_AND_DIGEST
+    return output
+
+
+def _held(settings: Settings) -> str | None:
+    """Which gate holds every tag back: one that is on and cannot be evaluated is never ignored."""
+    gates = {
+        "imagesVerification": settings.verify,
+        "minAge": settings.min_age is not None,
+        "maxSeverity": settings.max_severity is not None,
+        "requireTrusted": settings.require_trusted,
+        "orderBy: pushed": settings.order_by == "pushed",
+    }
+    on = [name for name, is_on in gates.items() if is_on]
+    return f"held back: {', '.join(on)} cannot be evaluated by this version" if on else None
