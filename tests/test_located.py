@@ -241,9 +241,9 @@ def test_data_that_suits_becomes_the_model() -> None:
         ("leaves: [{}]", "f.yaml:1:10: leaves[0].name: the field name is missing"),
         ("topLeaf: {name: ~}", "topLeaf.name: the field name is missing"),
         ("topLeaf: {name: bad}", "topLeaf.name: bad is no name"),
-        ("top_leaf: {}", "there is no field top_leaf; did you mean topLeaf?"),
-        ("topLeaf: {name: x, tag: a}", "topLeaf.tag: there is no field tag; did you mean tags?"),
-        ("leaves: [{name: x, zzz: a}]", "leaves[0].zzz: there is no field zzz [RT304]"),
+        ("top_leaf: {}", "there is no field top_leaf here; did you mean topLeaf?"),
+        ("topLeaf: {name: x, tag: a}", "there is no field tag here; did you mean tags?"),
+        ("leaves: [{name: x, zzz: a}]", "leaves[0].zzz: there is no field zzz here [RT304]"),
     ],
 )  # fmt: skip
 def test_a_misfit_is_said_with_place_and_path(text: str, says: str) -> None:
@@ -262,8 +262,8 @@ def test_all_misfits_are_said_at_once() -> None:
 
 
 def test_a_judge_may_tolerate_unknown_fields() -> None:
-    def lenient(_name: str, nearest: str) -> Severity:
-        return Severity.ERROR if nearest == "on" else Severity.WARNING
+    def lenient(_name: str, nearest: str) -> tuple[Severity, str]:
+        return (Severity.ERROR if nearest == "on" else Severity.WARNING), ""
 
     text = "leaves: [{name: x, nmae: y}, {name: z, zzz: 1, yyy: {}}]"
     tree, findings = validate(Tree, one(text), judge=lenient)

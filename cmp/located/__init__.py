@@ -2,7 +2,7 @@
 
 from cmp.located.reader import YamlError, load_documents
 from cmp.located.tree import Located, Path, locate, path_text
-from cmp.located.validation import StrictModel, always_error, nearest_name, validate
+from cmp.located.validation import StrictModel, always_error, nearest_name, validate, wrong_type
 
 __all__ = [
     "Located",
@@ -15,4 +15,5 @@ __all__ = [
     "nearest_name",
     "path_text",
     "validate",
+    "wrong_type",
 ]

@@ -52,6 +52,13 @@ class Located:
         child = self.fields.get(key)
         return None if child is None or child.value is None else child
 
+    def at(self, *path: str) -> Located | None:
+        """What stands at *path* below this value; None if nothing does, or null."""
+        here: Located | None = self
+        for key in path:
+            here = here.get(key) if here else None
+        return here
+
     def nearest(self, path: Path) -> Located:
         """What stands at *path* below this value, or else the last parent that is there."""
         here = self

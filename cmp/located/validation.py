@@ -17,8 +17,8 @@ from cmp.errors import Finding, Place, Severity
 from cmp.located.tree import Located, Path, path_text
 
 Model = TypeVar("Model", bound=BaseModel)
-# From an unknown field and the nearest known one ("" if none is near) to how bad that is.
-Judge = Callable[[str, str], Severity]
+# From an unknown field and the nearest known one ("" if none is near) to how bad, and a remedy.
+Judge = Callable[[str, str], tuple[Severity, str]]
 
 _TYPES = {
     "bool_type": "true or false",
@@ -46,9 +46,9 @@ class StrictModel(BaseModel):
         return data
 
 
-def always_error(_name: str, _nearest: str) -> Severity:
+def always_error(_name: str, nearest: str) -> tuple[Severity, str]:
     """The judge for whom each unknown field is an error."""
-    return Severity.ERROR
+    return Severity.ERROR, f"did you mean {nearest}?" if nearest else ""
 
 
 def validate(
@@ -91,7 +91,7 @@ def _finding(
             due = detail["ctx"]["expected"]
             return value.finding("RT307", f"{value.text!r} is not known here: {due} is due")
         case kind if kind in _TYPES:
-            return _wrong_type(value, _TYPES[kind])
+            return wrong_type(value, _TYPES[kind])
     what = detail["msg"].removeprefix("Value error, ")
     return value.finding("RT307", what[:1].lower() + what[1:])
 
@@ -101,7 +101,8 @@ def _missing(parent: Located, name: str) -> Finding:
     return Finding("RT305", Severity.ERROR, what, parent.place, path_text((*parent.path, name)))
 
 
-def _wrong_type(value: Located, due: str) -> Finding:
+def wrong_type(value: Located, due: str) -> Finding:
+    """The finding that *value* is not *due* ("a list")."""
     if due == "a string" and isinstance(value.value, _QUOTABLE):
         return value.finding("RT306", f'a string is due here: quote it ("{value.text}")')
     return value.finding("RT306", f"{due} is due here, not {_kind(value)}")
@@ -127,9 +128,9 @@ def _unknown(model: type[BaseModel], located: Located, path: Path, judge: Judge)
     name = str(path[-1])
     nearest = nearest_name(name, _names(model, path[:-1]))
     place: Place = value.key or value.place
-    remedy = f"did you mean {nearest}?" if nearest else ""
-    what = f"there is no field {name}"
-    return Finding("RT304", judge(name, nearest), what, place, path_text(value.path), remedy)
+    severity, remedy = judge(name, nearest)
+    what = f"there is no field {name} here"
+    return Finding("RT304", severity, what, place, path_text(value.path), remedy)
 
 
 def nearest_name(name: str, known: list[str], likeness: float = 0.6) -> str:

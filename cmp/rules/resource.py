@@ -1,0 +1,221 @@
+"""Located data of an ImageUpdater to units: resource, refs, images. All faults become findings.
+
+Settings are merged on the way down (spec, ref, image), so that each image knows what it means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
+
+from pydantic import BaseModel
+
+from cmp.errors import Finding, Severity
+from cmp.located import Located, validate, wrong_type
+from cmp.policy.glob import Glob, InvalidGlobError, compile_glob
+from cmp.rules.labels import selector_fault
+from cmp.rules.merge import merge_settings, merge_verification, merge_write_back
+from cmp.rules.model import (
+    CommonUpdateSettings,
+    ImageFields,
+    ImagesVerification,
+    RefFields,
+    ResourceFields,
+    SpecFields,
+    WriteBackConfig,
+    judge_unknown,
+)
+from cmp.rules.older import official_holder, official_image
+from cmp.rules.remarks import (
+    image_remarks,
+    ref_remarks,
+    settings_remarks,
+    spec_remarks,
+    twin_remarks,
+)
+from cmp.rules.units import Image, Ref, Resource, image_name, unique_alias
+from cmp.rules.writeback import write_back_fault
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _Above(NamedTuple):
+    """What the levels above a unit say for it."""
+
+    settings: CommonUpdateSettings
+    verification: ImagesVerification | None
+    write_back: WriteBackConfig
+
+    def with_spec(self, spec: SpecFields) -> _Above:
+        return _Above(
+            merge_settings(self.settings, spec.common_update_settings),
+            merge_verification(self.verification, spec.images_verification),
+            merge_write_back(self.write_back, spec.write_back_config),
+        )
+
+    def with_ref(self, ref: RefFields) -> _Above:
+        # With annotations only the ref's own verification counts, as for the Image Updater.
+        verification = None if ref.use_annotations else self.verification
+        return _Above(
+            merge_settings(self.settings, ref.common_update_settings),
+            merge_verification(verification, ref.images_verification),
+            merge_write_back(self.write_back, ref.write_back_config),
+        )
+
+
+_NOTHING_ABOVE = _Above(CommonUpdateSettings(), None, WriteBackConfig())
+
+
+def read_resource(document: Located) -> Resource:
+    """The ImageUpdater in *document*."""
+    root, findings = validate(ResourceFields, document)
+    findings += _faults(document, below="spec")
+    fields, above = None, _NOTHING_ABOVE
+    refs: tuple[Ref, ...] | None = None
+    wrong: list[Finding] = []
+    if spec := document.get("spec"):
+        official, older = official_holder(spec)
+        fields, more = _checked(SpecFields, official, below="applicationRefs")
+        findings += older + more + settings_remarks(official) + spec_remarks(official)
+        above = above.with_spec(fields) if fields else above
+        items, wrong = _list(official, "applicationRefs", needed=True)
+        refs = None if items is None else tuple(_ref(item, above) for item in items)
+    return Resource(
+        located=document,
+        namespace=(fields and fields.namespace) or (root.metadata.namespace if root else ""),
+        name=root.metadata.name if root else "",
+        refs=refs,
+        findings=tuple(findings + wrong + twin_remarks(refs or ())),
+        broken=refs is None or _has_error(findings),
+    )
+
+
+def _ref(item: Located, above: _Above) -> Ref:
+    official, findings = official_holder(item)
+    fields, more = _checked(RefFields, official, below="images")
+    findings += more + settings_remarks(official)
+    above = above.with_ref(fields) if fields else above
+    by_annotations = fields is not None and fields.use_annotations
+    items, wrong = _list(official, "images", needed=not by_annotations)
+    glob, malformed = _glob(official.get("namePattern"))
+    ref = Ref(
+        located=item,
+        pattern=_text(official, "namePattern"),
+        glob=glob,
+        selector=fields.label_selectors if fields else None,
+        use_annotations=by_annotations,
+        settings=above.settings,
+        verification=above.verification,
+        write_back=above.write_back,
+        images=None if items is None else tuple(_images(items, above)),
+        broken=items is None or _has_error(findings),
+    )
+    failures = malformed + _failures(official, ref)
+    return replace(
+        ref,
+        findings=tuple(findings + wrong + failures + ref_remarks(official)),
+        failure=failures[0] if failures else None,
+    )
+
+
+def _images(items: list[Located], above: _Above) -> list[Image]:
+    images: list[Image] = []
+    for item in items:
+        image = _image(item, above)
+        alias = unique_alias(image.alias, (each.alias for each in images))
+        remarks = image_remarks(image, alias)
+        images.append(replace(image, alias=alias, findings=(*image.findings, *remarks)))
+    return images
+
+
+def _image(item: Located, above: _Above) -> Image:
+    official, findings = official_image(item)
+    fields, more = _checked(ImageFields, official)
+    findings += more + settings_remarks(official)
+    text = _text(official, "imageName")
+    name = image_name(text) if text else None
+    written = _text(official, "alias")
+    alias = written or (name.repository.last_element if name else "") or "image"
+    image = Image(item, alias=alias, written_alias=written, name=name, settings=above.settings)
+    if fields:
+        image = replace(
+            image,
+            settings=merge_settings(above.settings, fields.common_update_settings),
+            verification=merge_verification(above.verification, fields.images_verification),
+            targets=fields.manifest_targets,
+            pin=fields.pin,
+        )
+        findings += _dropped(official, image)
+    return replace(image, findings=tuple(findings), broken=_has_error(findings))
+
+
+def _dropped(official: Located, image: Image) -> list[Finding]:
+    """Why the Image Updater would drop the image from its list."""
+    findings = []
+    if image.targets and len(image.targets.stated) > 1:
+        what = f"{' and '.join(image.targets.stated)} are two targets: one is due"
+        findings.append(official.nearest(("manifestTargets",)).finding("RT325", what))
+    if image.lacks_key:
+        what = "imagesVerification is on and has no cosignKey, here or above"
+        findings.append(official.nearest(("imagesVerification",)).finding("RT326", what))
+    return findings
+
+
+def _failures(official: Located, ref: Ref) -> list[Finding]:
+    """Why the Image Updater passes over the ref, and so the next one that matches governs."""
+    findings = []
+    if ref.selector and (fault := selector_fault(ref.selector)):
+        what = f"{fault}: the ref matches nothing"
+        findings.append(official.nearest(("labelSelectors",)).finding("RT322", what))
+    if not ref.use_annotations and (fault := write_back_fault(ref.write_back)):
+        what = f"{fault}: the ref is passed over"
+        findings.append(official.nearest(("writeBackConfig",)).finding("RT323", what))
+    return findings
+
+
+def _glob(pattern: Located | None) -> tuple[Glob | None, list[Finding]]:
+    if pattern is None:
+        return None, []
+    try:
+        return compile_glob(pattern.text), []
+    except InvalidGlobError as error:
+        return None, [pattern.finding("RT321", f"the pattern matches nothing: {error}")]
+
+
+def _text(parent: Located, name: str) -> str:
+    """A field as it is written, also where it is a number."""
+    value = parent.get(name)
+    return value.text if value else ""
+
+
+def _checked(
+    model: type[Model], unit: Located, below: str = ""
+) -> tuple[Model | None, list[Finding]]:
+    """*unit* as *model*, with the faults of this level: what is *below* is for other units."""
+    fields, findings = validate(model, unit, judge=judge_unknown)
+    return fields, findings + _faults(unit, below)
+
+
+def _faults(unit: Located, below: str) -> list[Finding]:
+    faults = list(unit.faults)
+    for key, child in unit.fields.items():
+        faults += child.all_faults() if key != below else []
+    return faults
+
+
+def _list(
+    parent: Located, name: str, *, needed: bool
+) -> tuple[list[Located] | None, list[Finding]]:
+    """The items of a list; None where it is none."""
+    value = parent.get(name)
+    if value is not None and not isinstance(value.value, list):
+        return None, [wrong_type(value, "a list")]
+    items = value.items if value else []
+    if needed and not items:
+        here = value or parent
+        return [], [here.finding("RT320", f"{name} is missing or empty, so nothing is ruled here")]
+    return items, []
+
+
+def _has_error(findings: list[Finding]) -> bool:
+    return any(finding.severity is Severity.ERROR for finding in findings)

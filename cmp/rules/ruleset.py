@@ -1,0 +1,120 @@
+"""`RuleSet`: all rules there are; `rules_for`: those of one Application, none of them twice."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cmp.errors import Finding
+from cmp.reference import Repository
+from cmp.rules.application import Application
+from cmp.rules.rule import DisabledUnit, Rule
+from cmp.rules.select import Governing, govern, specificity
+from cmp.rules.units import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """*resources* in a fixed order; *unreadable* are files, or documents, that hold unknown rules.
+
+    *findings* are all faults, also those of the resources, by place. *notes* say what was ignored.
+    """
+
+    resources: tuple[Resource, ...] = ()
+    unreadable: tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        resources: Iterable[Resource],
+        unreadable: Iterable[Finding] = (),
+        findings: Iterable[Finding] = (),
+        notes: Iterable[str] = (),
+    ) -> RuleSet:
+        """The set that does not depend on the order of anything, and holds nothing twice."""
+        by_content = {resource.order: resource for resource in sorted(resources, key=_by_place)}
+        kept = tuple(by_content[order] for order in sorted(by_content))
+        unread = tuple(sorted(set(unreadable), key=_order))
+        all_findings = {*findings, *unread, *_name_twins(kept)}
+        for resource in kept:
+            all_findings.update(resource.all_findings())
+        return cls(
+            kept, unread, tuple(sorted(all_findings, key=_order)), tuple(sorted(set(notes)))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The rules of one Application, and what is *disabled* of them.
+
+    Two rules for one repository may be there: the tag in the manifest tells them apart.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    disabled: tuple[DisabledUnit, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def repositories(self) -> frozenset[Repository]:
+        """The repositories to look for in the manifests, those that are disabled too."""
+        units: list[Rule | DisabledUnit] = [*self.rules, *self.disabled]
+        return frozenset().union(*(unit.repositories for unit in units))
+
+    @property
+    def unknown(self) -> tuple[DisabledUnit, ...]:
+        """What is disabled and might rule any image: the Application cannot be rendered."""
+        return tuple(unit for unit in self.disabled if not unit.repositories)
+
+
+def rules_for(ruleset: RuleSet, application: Application) -> Matched:
+    """The rules of *application*.
+
+    Where two resources reach one image, the more specific ref wins, then namespace and name.
+    """
+    unreadable = [
+        DisabledUnit(each.place, each.path, frozenset(), each.what, (each,))
+        for each in ruleset.unreadable
+    ]
+    found = [(resource, govern(resource, application)) for resource in ruleset.resources]
+    found.sort(key=lambda pair: -_score(pair[1]))  # stable: then by namespace and name
+    units: list[Rule | DisabledUnit] = [*unreadable]
+    notes: list[str] = []
+    winners: dict[Repository, str] = {}
+    for resource, governing in found:
+        notes += governing.notes
+        name = f"{resource}, ref {governing.ref.pattern}" if governing.ref else str(resource)
+        for unit in governing.units:
+            lost = sorted(unit.repositories & winners.keys())
+            notes += [f"{each}: {winners[each]} wins over {name}" for each in lost]
+            units += [] if lost else [unit]
+        won = [repository for unit in governing.units for repository in unit.repositories]
+        winners = dict.fromkeys(won, name) | winners
+    return Matched(
+        tuple(unit for unit in units if isinstance(unit, Rule)),
+        tuple(unit for unit in units if isinstance(unit, DisabledUnit)),
+        tuple(notes),
+    )
+
+
+def _score(governing: Governing) -> int:
+    return specificity(governing.ref) if governing.ref else 0
+
+
+def _name_twins(resources: tuple[Resource, ...]) -> Iterable[Finding]:
+    """A remark on each resource whose name another, different one has."""
+    for earlier, later in itertools.pairwise(resources):
+        if (earlier.namespace, earlier.name) == (later.namespace, later.name) and later.name:
+            what = f"{later} is defined otherwise at {earlier.place}; a cluster holds only one"
+            yield later.located.finding("RT318", what)
+
+
+def _by_place(resource: Resource) -> tuple[str, int]:
+    return resource.place.file, resource.place.line
+
+
+def _order(finding: Finding) -> tuple[object, ...]:
+    place = finding.place
+    return place.file, place.line, place.column, finding.path, finding.code, finding.what
