@@ -42,15 +42,16 @@ def wants(platforms: tuple[str, ...], actual: Platform) -> bool:
     """Whether an image of platform *actual* passes the filter *platforms*, as the Image Updater's.
 
     No filter passes everything. Each entry is `os/arch[/variant]`: without a variant it accepts
-    any, with one exactly that; a malformed entry accepts nothing.
+    any, with one exactly that. A malformed entry accepts no platform that there is; but an empty
+    one does accept an image that states none.
     """
     return not platforms or any(_accepts(entry, actual) for entry in platforms)
 
 
 def _accepts(entry: str, actual: Platform) -> bool:
-    os, slash, rest = entry.strip().partition("/")
+    os, _, rest = entry.strip().partition("/")
     architecture, _, variant = rest.partition("/")
-    same = bool(slash) and (os, architecture) == (actual.os, actual.architecture)
+    same = (os, architecture) == (actual.os, actual.architecture)
     return same and variant in {"", actual.variant}
 
 
