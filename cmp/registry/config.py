@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from cmp.errors import Finding, Place, Severity
-from cmp.located import Located, YamlError, load_documents, validate
+from cmp.located import Located, StrictModel, YamlError, load_documents, validate
 from cmp.registry.credentials import InvalidCredentialsError, Script, parse_credentials
 from cmp.registry.endpoint import Endpoint, Kind
 
@@ -24,10 +24,8 @@ _LARGEST_FILE = 1024 * 1024  # a ConfigMap or Secret, which such files are mount
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-    registries: list[Endpoint] = []
+class _File(StrictModel):
+    registries: list[Endpoint] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

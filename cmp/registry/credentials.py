@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-DOCKER_CONFIG = ".dockerconfigjson"  # the field of a Secret of type kubernetes.io/dockerconfigjson
-
 
 @dataclass(frozen=True, slots=True)
 class Login:
@@ -39,11 +37,19 @@ class EnvironmentPair:
 
 @dataclass(frozen=True, slots=True)
 class SecretField:
-    """A field of a Secret: `user:password`, or Docker's config if it is `DOCKER_CONFIG`."""
+    """`secret:namespace/name#field`: the field of the Secret holds `user:password`."""
 
     namespace: str
     name: str
     field: str
+
+
+@dataclass(frozen=True, slots=True)
+class PullSecret:
+    """`pullsecret:namespace/name`: the Secret holds Docker's config."""
+
+    namespace: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ class Script:
     path: str
 
 
-Source = EnvironmentVariable | EnvironmentPair | SecretField | SecretFile | Script
+Source = EnvironmentVariable | EnvironmentPair | SecretField | PullSecret | SecretFile | Script
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +105,8 @@ def _secret(definition: str) -> SecretField:
     return SecretField(namespace, secret, name)
 
 
-def _pull_secret(definition: str) -> SecretField:
-    namespace, secret = _namespaced(definition, "a pull secret is pullsecret:namespace/name")
-    return SecretField(namespace, secret, DOCKER_CONFIG)
+def _pull_secret(definition: str) -> PullSecret:
+    return PullSecret(*_namespaced(definition, "a pull secret is pullsecret:namespace/name"))
 
 
 def _namespaced(text: str, fault: str) -> tuple[str, str]:

@@ -24,9 +24,22 @@ _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Address:
+class Address:
+    """The *host*, with its port if that is not the scheme's own, and *path* of a URL or a key."""
+
     host: str
     path: str
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """The address that *text* is. Never fails: what is no address is no registry's."""
+        scheme, separator, rest = text.partition("://")
+        host, _, path = (rest if separator else text).lower().partition("/")
+        host = host.removesuffix(f":{_DEFAULT_PORTS.get(scheme.lower(), '443')}")
+        path = path.strip("/")
+        # Where Docker logs in: no part of a repository. kubelet leaves it out, too.
+        path = "" if path in ("v1", "v2") else path.removeprefix("v1/").removeprefix("v2/")
+        return cls(_HUB if host in _HUB_ALIASES else host, path)
 
 
 def read_docker_config(text: str, api_url: str, repository: str | None = None) -> Login:
@@ -35,7 +48,7 @@ def read_docker_config(text: str, api_url: str, repository: str | None = None) -
     *repository* is the path that is asked for; without one every key of the host fits. Raises
     `DeniedError` if there is none, or if the one that counts is malformed.
     """
-    wanted = _address(api_url)
+    wanted = Address.parse(api_url)
     fitting = [
         (address.path, entry)
         for address, entry in _entries(text)
@@ -47,7 +60,7 @@ def read_docker_config(text: str, api_url: str, repository: str | None = None) -
     return _login(entry, wanted.host)
 
 
-def _entries(text: str) -> Iterator[tuple[_Address, Any]]:
+def _entries(text: str) -> Iterator[tuple[Address, Any]]:
     try:
         config = from_json(text)
     except ValueError:  # whose message shows a piece of the text
@@ -56,18 +69,7 @@ def _entries(text: str) -> Iterator[tuple[_Address, Any]]:
     if not isinstance(auths, dict):
         raise DeniedError("RT525", "the pull secret is not a Docker config with auths")
     for key, entry in auths.items():
-        yield _address(key), entry
-
-
-def _address(text: str) -> _Address:
-    """Host, without its scheme's own port, and path of a URL or a key."""
-    scheme, separator, rest = text.partition("://")
-    host, _, path = (rest if separator else text).lower().partition("/")
-    host = host.removesuffix(f":{_DEFAULT_PORTS.get(scheme.lower(), '443')}")
-    path = path.strip("/")
-    # What Docker logs in to; kubelet leaves it out too.
-    path = "" if path in ("v1", "v2") else path.removeprefix("v1/").removeprefix("v2/")
-    return _Address(_HUB if host in _HUB_ALIASES else host, path)
+        yield Address.parse(key), entry
 
 
 def _leads_to(path: str, repository: str | None) -> bool:

@@ -1,7 +1,7 @@
 """What manifests, indexes and image configs say, read from their bytes. No I/O.
 
-Media types decide how bytes are read, as in the registries' own code: a document that could be
-read as both a manifest and an index is refused (CVE-2021-41190).
+Media types decide how bytes are read. The rules about them are those of the distribution project,
+whose code the Image Updater and many registries share.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
-_INDEXES = (OCI_INDEX, DOCKER_LIST)
-# OCI's document need not say its media type, Docker's must.
-_MAY_OMIT_MEDIA_TYPE = (OCI_INDEX, OCI_MANIFEST)
 _REF_NAME = "org.opencontainers.image.ref.name"
 
 
@@ -66,18 +63,17 @@ class Config:
 
 
 def read_manifest(media_type: str, body: bytes) -> Image | Index:
-    """The manifest or index that *body* is under *media_type*. Raises `BadReplyError`."""
-    kind = media_type.partition(";")[0].strip().lower()
-    if kind not in (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST):
-        raise BadReplyError("RT512", f"the media type {media_type!r} is not that of an image")
+    """The manifest or index that *body* is under *media_type*. Raises `BadReplyError`.
+
+    Where *media_type* is "", which no registry serves but an index may leave out, *body* says it.
+    """
     manifest = _read(_Manifest, body, "manifest")
-    _check_media_type(kind, manifest.media_type)
-    if kind in _INDEXES:
-        if manifest.config is not None or manifest.layers is not None:
-            raise BadReplyError("RT512", "an index that is also a manifest is neither")
+    kind = (media_type or manifest.media_type or "").partition(";")[0].strip().lower()
+    if kind not in (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST):
+        raise BadReplyError("RT512", f"the media type {kind!r} is not that of an image")
+    _check_kind(kind, manifest)
+    if kind in (OCI_INDEX, DOCKER_LIST):
         return Index(tuple(_entry(descriptor) for descriptor in manifest.manifests or ()))
-    if manifest.manifests is not None:
-        raise BadReplyError("RT512", "a manifest that is also an index is neither")
     if manifest.config is None:
         raise BadReplyError("RT512", "the manifest names no config")
     return Image(manifest.config.digest or "")
@@ -139,10 +135,19 @@ def _read(model: type[_Model], body: bytes, noun: str) -> _Model:
         raise BadReplyError("RT512", f"the {noun} is malformed: {what}") from error
 
 
-def _check_media_type(due: str, stated: str | None) -> None:
-    if stated == due or (not stated and due in _MAY_OMIT_MEDIA_TYPE):
-        return
-    raise BadReplyError("RT512", f"served as {due}, the document says {stated or 'nothing'!r}")
+def _check_kind(kind: str, manifest: _Manifest) -> None:
+    """Refuses what is served as another kind of document than it is, as registries do.
+
+    Docker's kinds always say what they are. OCI's may leave it out, and must then not look like
+    the other of the two, or registry and runtime could see different images (CVE-2021-41190).
+    """
+    stated = manifest.media_type or (kind if kind in (OCI_INDEX, OCI_MANIFEST) else "nothing")
+    if stated != kind:
+        raise BadReplyError("RT512", f"served as {kind}, the document says {stated!r}")
+    is_index = manifest.manifests is not None
+    is_manifest = manifest.config is not None or manifest.layers is not None
+    if (kind == OCI_INDEX and is_manifest) or (kind == OCI_MANIFEST and is_index):
+        raise BadReplyError("RT512", f"served as {kind}, the document could be another kind")
 
 
 def _entry(descriptor: _Descriptor | None) -> Entry:

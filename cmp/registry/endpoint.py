@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from cmp.located import StrictModel
 from cmp.registry.duration import parse_duration
 
 
@@ -52,24 +53,21 @@ def _kind(text: Any) -> Kind:
 
 
 def _whole(number: Any) -> Any:
-    """*number* without its fraction, which Go's YAML readers drop."""
-    try:
-        return int(number) if isinstance(number, float) else number
-    except (OverflowError, ValueError):
-        raise ValueError("must be a whole number") from None
+    """*number* without its fraction, which Go's YAML readers drop; none of more than 64 bits."""
+    if isinstance(number, int | float) and not abs(number) < 2**63:
+        raise ValueError("must be a whole number of at most 64 bits")
+    return int(number) if isinstance(number, float) else number
 
 
 def _nanoseconds(value: Any) -> Any:
     return parse_duration(value) if isinstance(value, str) else _whole(value)
 
 
-class Endpoint(BaseModel):
+class Endpoint(StrictModel):
     """A registry: one entry of registries.conf, or one that is built in or inferred.
 
     *credsexpire* is in nanoseconds, 0 is never; *limit* in requests a second, 0 and less is none.
     """
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     name: Annotated[str, AfterValidator(_not_empty)]
     api_url: Annotated[str, AfterValidator(_not_empty)]
@@ -83,7 +81,7 @@ class Endpoint(BaseModel):
     ca_data: str = ""
     client_cert: str = ""
     client_key: str = ""
-    token_hosts: list[str] = []
+    token_hosts: list[str] = Field(default_factory=list)
     defaultns: str = ""
     limit: Annotated[int, BeforeValidator(_whole)] = 0
     default: bool = False

@@ -137,9 +137,9 @@ class _LayoutContent:
         except KeyError:
             raise NotFoundError("RT506", f"there is no tag {tag}") from None
 
-    async def manifest(self, manifest: Descriptor) -> bytes:
-        """The bytes of a manifest or index."""
-        return await self.blob(manifest.digest)
+    async def manifest(self, manifest: Descriptor) -> tuple[str, bytes]:
+        """The media type and the bytes of a manifest or index."""
+        return manifest.media_type, await self.blob(manifest.digest)
 
     async def blob(self, digest: str) -> bytes:
         """The bytes of a blob."""

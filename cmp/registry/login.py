@@ -7,10 +7,10 @@ from pathlib import Path
 
 from cmp.errors import DeniedError
 from cmp.registry.credentials import (
-    DOCKER_CONFIG,
     EnvironmentPair,
     EnvironmentVariable,
     Login,
+    PullSecret,
     Script,
     SecretField,
     SecretFile,
@@ -19,6 +19,7 @@ from cmp.registry.dockerconfig import read_docker_config
 
 # A Secret holds 1 MiB at most, and is what such a file is mounted from.
 _LARGEST_FILE = 1024 * 1024
+_DOCKER_CONFIG = ".dockerconfigjson"  # what Secrets of type kubernetes.io/dockerconfigjson hold
 
 
 def read_environment(
@@ -45,21 +46,24 @@ def read_file(source: SecretFile) -> Login:
     return _split(text.removesuffix("\n").removesuffix("\r"), f"file {source.path}")
 
 
-def read_secret(
-    source: SecretField, secret: Mapping[str, str], api_url: str, repository: str | None = None
-) -> Login:
-    """The login that *secret*, the data of the Secret named, has for the registry at *api_url*.
+def read_secret(source: SecretField, secret: Mapping[str, str]) -> Login:
+    """The login in *secret*, the data of the Secret that *source* names. Raises `DeniedError`.
 
-    In `user:password` either may be empty, and white space belongs to it, as for the Image
-    Updater. *repository* is the path that is asked for. Raises `DeniedError`.
+    Either part may be empty, and white space belongs to it, as for the Image Updater.
     """
     place = f"Secret {source.namespace}/{source.name}"
-    text = secret.get(source.field)
-    if text is None:
-        raise DeniedError("RT521", f"{place} has no field {source.field}")
-    if source.field == DOCKER_CONFIG:
-        return read_docker_config(text, api_url, repository)
-    return _split(text, f"field {source.field} of {place}")
+    return _split(_field(source.field, secret, place), f"field {source.field} of {place}")
+
+
+def read_pull_secret(
+    source: PullSecret, secret: Mapping[str, str], api_url: str, repository: str | None = None
+) -> Login:
+    """The login for the registry at *api_url* in *secret*, the data of the Secret of *source*.
+
+    *repository* is the path that is asked for. Raises `DeniedError`.
+    """
+    place = f"Secret {source.namespace}/{source.name}"
+    return read_docker_config(_field(_DOCKER_CONFIG, secret, place), api_url, repository)
 
 
 def refusal(source: Script) -> DeniedError:
@@ -69,6 +73,13 @@ def refusal(source: Script) -> DeniedError:
         f"credentials of the form ext:{source.path} are refused: Retag runs no scripts for them",
         remedy="put the login into a Secret or a file, and name it with secret: or file:",
     )
+
+
+def _field(name: str, secret: Mapping[str, str], place: str) -> str:
+    text = secret.get(name)
+    if text is None:
+        raise DeniedError("RT521", f"{place} has no field {name}")
+    return text
 
 
 def _variable(name: str, environment: Mapping[str, str]) -> str:

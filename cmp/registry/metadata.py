@@ -51,8 +51,8 @@ class Content(Protocol):
         """The manifest that *tag* names now."""
         ...
 
-    async def manifest(self, manifest: Descriptor) -> bytes:
-        """The bytes of a manifest or index."""
+    async def manifest(self, manifest: Descriptor) -> tuple[str, bytes]:
+        """The media type that a manifest or index is served as (else *manifest*'s), its bytes."""
         ...
 
     async def blob(self, digest: str) -> bytes:
@@ -137,8 +137,10 @@ class Describer:
                 known = set(waiting)
                 found = _wanted(question, document)
                 waiting.extend(each for each in dict.fromkeys(found) if each not in known)
-            else:
-                newest = max(newest, await self._image_created(question, document) or NO_DATE)
+                continue
+            created = await self._image_created(question, document)
+            if created is not None:
+                newest = max(newest, created)
         return newest
 
     async def _image_created(self, question: _Question, image: Image) -> int | None:
@@ -155,9 +157,9 @@ class Describer:
         document = self._documents.get(key)
         if document is None:
             check_digest(manifest.digest)
-            body = await question.content.manifest(manifest)
+            media_type, body = await question.content.manifest(manifest)
             verify(manifest.digest, body)
-            document = read_manifest(manifest.media_type, body)
+            document = read_manifest(media_type, body)
             if _size(document) <= self._documents.maxsize:
                 self._documents[key] = document
         return document

@@ -17,7 +17,7 @@ from cmp.registry.endpoint import Endpoint, SortMode
 from cmp.registry.layout import Clock, LayoutSource
 from cmp.registry.port import TagSource
 from cmp.registry.routing import Route, Routing
-from cmp.tags import Fault, Listing, Needs, Tag
+from cmp.tags import Fault, Listing, Needs, Tag, positions_as_times
 
 
 class Registries:
@@ -105,16 +105,15 @@ class RoutedSource:
 
 
 def _by_place(names: Sequence[str], listing: Listing, mode: SortMode) -> dict[str, Tag]:
-    """Tags whose build times are their places in *listing*, the greatest the newest.
+    """Tags whose build times are their places in *listing*.
 
     As for the Image Updater no manifest is looked at, so there are no digests either.
     """
-    step = 1 if mode is SortMode.LATEST_LAST else -1
-    places = {name: step * place for place, name in enumerate(listing.names)}
+    times = positions_as_times(listing.names, newest_first=mode is SortMode.LATEST_FIRST)
     detail = f"tagsortmode {mode}: manifests are not read"
     return {
-        name: Tag(name, created=places[name], detail=detail)
-        if name in places
+        name: Tag(name, created=times[name], detail=detail)
+        if name in times
         else Tag(name, fault=Fault.GONE, detail="the tag is gone")
         for name in names
     }

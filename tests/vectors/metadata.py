@@ -1,0 +1,108 @@
+"""Vectors of kind `metadata`: a whole repository, and what a policy chooses of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from cmp.policy import Chosen, Keep, Kept, Output, Policy, Settings, choose, compile_policy
+from cmp.reference import Repository
+from cmp.registry.documents import Descriptor
+from cmp.registry.instant import NO_DATE, parse_instant
+from cmp.registry.metadata import Describer
+from cmp.tags import Listing, Tag, is_signature, is_tag
+from tests.registry.memory import MemoryContent, digest_of
+from tests.vectors import Case
+
+
+def answer(case: Case) -> dict[str, Any]:
+    """Tag and digest, or error; and what was learned of each tag that was looked at."""
+    policy = compile_policy(_settings(case))
+    registry = case["registry"]
+    repository = Repository("registry.example.com", registry["repo"])
+    listing = Listing(repository, _names(registry), 0)
+    described = asyncio.run(_describe(policy, listing, _content(registry)))
+    match choose(policy, listing, described):
+        case Kept(Keep.DISABLED):
+            return {"error": "constraint" if case.get("constraint") else "tags"}
+        case Kept():
+            chosen: dict[str, Any] = {"tag": None}
+        case Chosen(tag) if policy.output is Output.TAG:
+            chosen = {"tag": tag.name}
+        case Chosen(tag):
+            chosen = {"tag": tag.name, "digest": tag.digest}
+    known = {name: _metadata(tag) for name, tag in described.items() if tag.fault is None}
+    return chosen | {"metadata": known}
+
+
+def expected(case: Case) -> Any:
+    """All but labels and requests; dates as numbers, where one was looked for."""
+    expect = case["expect"]
+    if "error" in expect:
+        return {"error": expect["error"]}
+    known = {
+        name: {"created": parse_instant(found["created"]), "digest": found["manifestDigest"]}
+        for name, found in expect["metadata"].items()
+        if "manifestDigest" in found
+    }
+    chosen = {key: expect[key] for key in ("tag", "digest") if key in expect}
+    return chosen | {"metadata": known}
+
+
+def difference(case: Case) -> str | None:
+    """Names that are never candidates."""
+    names = set(case["expect"].get("metadata", {}))
+    if any(is_signature(name) for name in names):
+        return "signature and attestation tags are never candidates"
+    if not all(is_tag(name) for name in names):
+        return "tags outside the OCI grammar are never candidates"
+    return None
+
+
+def _settings(case: Case) -> Settings:
+    return Settings(
+        strategy=case["strategy"],
+        constraint=case.get("constraint"),
+        allow_tags=(case["allowTags"],) if "allowTags" in case else (),
+        ignore_tags=tuple(case.get("ignoreTags", ())),
+        platforms=tuple(case.get("platforms", ())),
+    )
+
+
+def _names(registry: dict[str, Any]) -> tuple[str, ...]:
+    pushed = [tag for manifest in registry["manifests"] for tag in manifest.get("tags", ())]
+    return tuple(registry.get("tagOrder", pushed) or ())
+
+
+def _content(registry: dict[str, Any]) -> MemoryContent:
+    missing = set(registry.get("missing", ()))
+    tags = {
+        tag: Descriptor(manifest["mediaType"], digest_of(manifest["body"].encode()))
+        for manifest in registry["manifests"]
+        for tag in manifest.get("tags", ())
+        if tag not in missing
+    }
+    # A digest is served as one media type; tags of another are those that name it so.
+    served = {
+        digest_of(manifest["body"].encode()): manifest["mediaType"]
+        for manifest in registry["manifests"]
+        if not manifest.get("tags")
+    }
+    texts = [manifest["body"] for manifest in registry["manifests"]] + registry["blobs"]
+    bodies = [text.encode() for text in texts]
+    # What is missing under its digest is there under its tag.
+    missing -= {descriptor.digest for descriptor in tags.values()}
+    there = [body for body in bodies if digest_of(body) not in missing]
+    return MemoryContent(tags, there, served=served)
+
+
+async def _describe(policy: Policy, listing: Listing, content: MemoryContent) -> Mapping[str, Tag]:
+    names, _ = policy.candidates(listing.names)
+    if policy.decided() is not None or policy.needs.names_only:
+        return {}
+    return await Describer().describe(listing.repository, content, names, policy.needs)
+
+
+def _metadata(tag: Tag) -> dict[str, Any]:
+    return {"created": NO_DATE if tag.created is None else tag.created, "digest": tag.digest}

@@ -1,0 +1,68 @@
+"""Vectors of kind `pullsecret`: the login that a Secret has for a registry."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from cmp.errors import DeniedError
+from cmp.registry.credentials import PullSecret, SecretField, parse_credentials
+from cmp.registry.dockerconfig import Address
+from cmp.registry.login import read_pull_secret, read_secret
+from tests.vectors import Case
+
+_HERE = ("ns", "name")  # where the Secret of each case is
+
+
+def answer(case: Case) -> dict[str, str]:
+    """The login, or that there is none."""
+    source = parse_credentials(case["credential"]).source
+    assert isinstance(source, SecretField | PullSecret)
+    secret = case["secret"] if (source.namespace, source.name) == _HERE else {}
+    try:
+        if isinstance(source, SecretField):
+            login = read_secret(source, secret)
+        else:
+            login = read_pull_secret(source, secret, case["registryURL"])
+    except DeniedError:
+        return {"error": "fetch"}
+    return {"username": login.username, "password": login.password}
+
+
+def expected(case: Case) -> Any:
+    """The answer; where the Image Updater's is random, all of its answers."""
+    return case["expect"]
+
+
+def difference(case: Case) -> str | None:
+    """Which keys of Docker's config fit, and which of their logins counts."""
+    auths = _auths(case)
+    url = case["registryURL"]
+    by_text = {key for key in auths if key.startswith((url, _without_scheme(url)))}
+    by_host = {key for key in auths if Address.parse(key).host == Address.parse(url).host}
+    if by_text != by_host:
+        return "keys of Docker's config match by host, not as text"
+    if answer(case) in case["expect"].get("unstable", ()):
+        return "of several keys that fit, the one with the longest path counts, then the first"
+    if case["expect"] == {"error": "fetch"} and answer(case) in map(
+        _pair, map(auths.get, by_host)
+    ):
+        return "username and password are read as well as auth"
+    return None
+
+
+def _auths(case: Case) -> dict[str, Any]:
+    try:
+        auths = json.loads(case["secret"].get(".dockerconfigjson", "{}"))["auths"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return auths if isinstance(auths, dict) else {}
+
+
+def _without_scheme(url: str) -> str:
+    return url.removeprefix("http://").removeprefix("https://").removesuffix("/")
+
+
+def _pair(entry: Any) -> dict[str, Any]:
+    fields = entry if isinstance(entry, dict) else {}
+    return {key: fields.get(key) for key in ("username", "password")}
