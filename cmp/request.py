@@ -44,14 +44,15 @@ _VARIABLE = re.compile(
 class Request:
     """One render. *name* is Argo CD's instance name, `name` or `namespace_name`.
 
-    The source is the folder *path* of the repository *root*; nothing outside *root* is read.
+    The source is the folder *path* of the repository *root*, or for itself where *root* is None;
+    nothing else is read, save kustomize bases beside a source that has no repository.
     *manifests*, where not None, are rendered already and used as they are. *namespace* is the
     destination's; *kube_version* and *api_versions* are what charts see of its cluster. *build* is
     what is known of Argo CD's build environment.
     """
 
     name: str
-    root: Path = Path()
+    root: Path | None = None
     path: str = "."
     manifests: bytes | None = None
     project: str = ""
@@ -60,11 +61,6 @@ class Request:
     api_versions: tuple[str, ...] = ()
     options: Options = field(default_factory=Options)
     build: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def source(self) -> Path:
-        """The source's folder, unchecked."""
-        return self.root / self.path
 
     @property
     def application(self) -> str:
@@ -126,11 +122,11 @@ def _split_source(directory: Path, path: str) -> tuple[Path, str]:
     return root, directory.relative_to(root).as_posix()
 
 
-def repository_of(folder: Path) -> tuple[Path, str]:
-    """The repository's root and the path in it, of a source's *folder* on a laptop.
+def repository_of(folder: Path) -> tuple[Path | None, str]:
+    """Root and path, as of a `Request`, of the source in *folder* on a laptop.
 
-    The root is the nearest folder upwards that holds `.git`; without one the folder itself.
+    The root is the nearest folder upwards that holds `.git`, None without one.
     """
     folder = folder.resolve()
-    root = next((each for each in (folder, *folder.parents) if (each / ".git").exists()), folder)
-    return root, folder.relative_to(root).as_posix()
+    root = next((each for each in (folder, *folder.parents) if (each / ".git").exists()), None)
+    return root, str(folder.relative_to(root) if root else folder)

@@ -1,0 +1,63 @@
+"""What the programs of one render share: the repository, a private folder, and an end."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cmp.errors import RenderError
+from cmp.render import child
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """What one render works with; paths are real paths.
+
+    *source* is the folder to render, *root* its repository, or *source* itself if there is none;
+    only *root* is read, but kustomize bases may lie in *reach*. *private* is a folder of our own,
+    removed at the end. All programs together have until *ends* (`time.monotonic`).
+    """
+
+    root: Path
+    source: Path
+    private: Path
+    ends: float
+    reach: Path
+
+    def run(
+        self, *arguments: str, cwd: Path, network: bool = False, programs: bool = False
+    ) -> bytes:
+        """What the program writes to stdout, in the folder *cwd*; see `child.environment`.
+
+        Raises `RenderError` as `child.run`; paths in its output start at the repository, so that
+        equal failures have equal texts wherever the checkout lies.
+        """
+        environment = child.environment(
+            self.private, os.environ, network=network, programs=programs
+        )
+        try:
+            return child.run(arguments, cwd=cwd, environment=environment, ends=self.ends)
+        except RenderError as error:
+            error.output = self._without_places(error.output)
+            if not network and any(sign in error.output for sign in child.SIGNS_OF_FETCHING):
+                error.remedy = "nothing may be fetched over the network: put it into the source"
+            raise
+
+    def _without_places(self, text: str) -> str:
+        for place in (self.private / "source", self.private, self.root):
+            text = text.replace(f"{place}{os.sep}", "").replace(str(place), ".")
+        return text
+
+
+@contextmanager
+def workspace(root: Path | None, source: Path, *, seconds: float) -> Iterator[Workspace]:
+    """A workspace for *source* in the repository *root*, for *seconds* at most."""
+    ends = time.monotonic() + seconds
+    with tempfile.TemporaryDirectory(prefix="retag-", ignore_cleanup_errors=True) as folder:
+        private = Path(folder).resolve()
+        yield Workspace(root or source, source, private, ends, reach=root or Path(source.anchor))
