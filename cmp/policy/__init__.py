@@ -6,8 +6,9 @@ choice = choose(policy, listing, described)     # Chosen(tag, why, …) or Kept(
 
 from cmp.policy.choice import Choice, Chosen, Keep, Kept, Refusal
 from cmp.policy.choose import choose
+from cmp.policy.compile import compile_policy
 from cmp.policy.fault import PolicyFault
-from cmp.policy.policy import Policy, compile_policy
+from cmp.policy.policy import Policy
 from cmp.policy.settings import FilterTags, Settings
 from cmp.policy.successor import Output, successor
 

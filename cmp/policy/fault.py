@@ -18,6 +18,9 @@ class PolicyFault:
     what: str
     drawn: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.field}: {self.what}"
+
     @classmethod
     def of(cls, field: str, error: InvalidTextError) -> PolicyFault:
         """The fault that *error* found in *field*."""
