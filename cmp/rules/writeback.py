@@ -21,7 +21,9 @@ _USABLE = ("Helm", "Kustomize", "Plugin")
 
 @dataclass(frozen=True, slots=True)
 class WriteBack:
-    """*method* is `argocd` or `git`; *source_type* what the Application counts as."""
+    """*method* is `argocd` or `git`; *source_type* what the Application counts as: with git, a
+    plugin counts as Helm.
+    """
 
     method: str
     target: str
@@ -74,7 +76,7 @@ def write_back(
         return WriteBack("argocd", target, _type(application, target, base))
     stated = git.write_back_target
     if stated is not None and stated.startswith("kustomization"):
-        base = _below(path, stated, "kustomization", "")
+        base = _below(path, stated, "kustomization", ".")
     elif stated is not None and stated.startswith("helmvalues"):
         target = _below(path, stated, "helmvalues", "values.yaml")
     elif stated is not None:
@@ -84,6 +86,7 @@ def write_back(
     if git.repository is not None:
         repository = git.repository
     kind = _type(application, target, base)
+    kind = "Helm" if kind == "Plugin" else kind
     return WriteBack("git", target, kind, base, repository, branch, write_branch)
 
 

@@ -1,0 +1,54 @@
+"""namepattern: which names a pattern matches, and which ref governs an Application."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cmp.errors import Place
+from cmp.located import locate
+from cmp.policy.glob import InvalidGlobError, compile_glob
+from cmp.rules.application import Application
+from cmp.rules.resource import read_resource
+from cmp.rules.select import govern
+from tests.vectors import Case
+
+
+def answer(case: Case) -> Any:
+    """`{match}` or `{ref}`."""
+    return _match(case) if case["kind"] == "match" else _select(case)
+
+
+def expected(case: Case) -> Any:
+    """All of it."""
+    return case["expect"]
+
+
+def difference(case: Case) -> str | None:
+    """A malformed pattern is no error of the whole resource."""
+    if case["expect"] == {"error": "pattern"} and case["kind"] == "select":
+        return "a malformed namePattern disables its ref, not the resource"
+    return None
+
+
+def _match(case: Case) -> Any:
+    try:
+        return {"match": compile_glob(case["pattern"]).match(case["name"])}
+    except InvalidGlobError:
+        return {"error": "pattern"}
+
+
+def _select(case: Case) -> Any:
+    refs = [{"images": [{"alias": "a", "imageName": "a"}], **ref} for ref in case["refs"]]
+    metadata = {"name": "updater", "namespace": "argocd"}
+    resource = read_resource(
+        locate({"metadata": metadata, "spec": {"applicationRefs": refs}}, Place("case"))
+    )
+    app = case["app"]
+    application = Application(
+        name=app["name"],
+        namespace=app.get("namespace", "argocd"),
+        labels=app.get("labels", {}),
+        annotations={},
+    )
+    ref = govern(resource, application).ref
+    return {"ref": resource.refs.index(ref) if ref and resource.refs else None}
