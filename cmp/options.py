@@ -174,7 +174,7 @@ def _variable(stated: tuple[str, str]) -> tuple[str, Value]:
     """One of `plugin.env`."""
     variable, text = stated
     parameter = _known(variable, BY_VARIABLE)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
     return parameter.name, _value(parameter, lines if parameter.is_collection else [text])
 
 
