@@ -1,1 +1,82 @@
-""""""
+"""The command `retag`: the only printing, the only exit codes.
+
+Subcommands are imported when they are called, so that `retag --help` and shell completion stay
+quick and a command pays for its own libraries alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from cmp import __version__
+from cmp.errors import RenderError, RetagError, SeveralErrors, one_line
+
+_COMMANDS = {
+    "render": "cmp.cli.render",
+    "explain": "cmp.cli.explain",
+    "tags": "cmp.cli.tags",
+    "lint": "cmp.cli.lint",
+    "completion": "cmp.cli.completion",
+}
+_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(_COMMANDS[cmd_name]).command
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="retag")
+def retag() -> None:
+    """Write the newest allowed image tags into rendered Kubernetes manifests.
+
+    \b
+    Try it on a laptop, without a cluster:
+      retag render ./app --app my-app --rules rules.yaml --registries registries.conf --diff
+      kustomize build . | retag render - --app my-app --rules rules/ --registries registries.conf
+      retag explain ./app --app my-app --rules rules.yaml --registries registries.conf
+      retag lint rules.yaml registries.conf
+
+    \b
+    Exit codes: 0 done; 1 a difference or finding was asked for and found; 2 usage; 3 rules;
+    4 manifests or rendering; 5 registry. On any error standard output stays empty.
+    """
+
+
+def main() -> None:
+    """Run the command; errors become lines on stderr and an exit code."""
+    try:
+        result = retag.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        raise SystemExit(stop.exit_code) from None
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from None
+    except click.Abort:
+        raise SystemExit(_INTERRUPTED) from None
+    except RetagError as error:
+        _tell(error)
+        raise SystemExit(error.exit_code) from None
+    raise SystemExit(result if isinstance(result, int) else 0)
+
+
+def _tell(error: RetagError) -> None:
+    """Each error as a line on stderr, after what the renderer itself said."""
+    for each in error.errors if isinstance(error, SeveralErrors) else (error,):
+        if isinstance(each, RenderError) and each.output:
+            click.echo(each.output.rstrip("\n"), err=True)
+        click.echo(f"{click.style('error', fg='red')}: {one_line(str(each))}", err=True)
+
+
+if __name__ == "__main__":
+    main()

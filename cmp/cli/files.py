@@ -1,0 +1,84 @@
+"""Files that a command's options name: an Application's manifest, and more image fields."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cmp.errors import RuleError, UsageError
+from cmp.located import Located, load_documents
+from cmp.manifests import ImageField, InvalidImageFieldError
+from cmp.options import Options, parse_environment, parse_items
+from cmp.rules.application import Application
+
+_PLUGIN = "retag"
+
+
+def read_text(path: Path) -> str:
+    """The file's text. Raises `UsageError` if it cannot be read, or is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise UsageError("RT242", f"cannot read {path}: {reason}") from None
+
+
+def read_application(path: Path) -> tuple[Application, Options]:
+    """The Application in *path*, and the parameters that it gives the plugin.
+
+    Of several sources the first whose plugin is `retag` counts. Raises `UsageError` where there is
+    not one Application, and `RuleError` for what is no YAML.
+    """
+    documents = [each.data for each in load_documents(read_text(path), str(path))]
+    manifests = [
+        each for each in documents if isinstance(each, dict) and each.get("kind") == "Application"
+    ]
+    if len(manifests) != 1:
+        raise UsageError(
+            "RT243", f"{path} holds {len(manifests)} Applications", remedy="name a file with one"
+        )
+    plugin = _plugin(manifests[0])
+    variables = {
+        f"ARGOCD_ENV_{item['name']}": str(item.get("value", ""))
+        for item in plugin.get("env") or []
+        if isinstance(item, dict) and "name" in item
+    }
+    options = parse_environment(variables) | parse_items(plugin.get("parameters"))
+    return Application.from_manifest(manifests[0]), options
+
+
+def _plugin(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The `plugin` of the first source that names ours; empty without one."""
+    spec = manifest.get("spec")
+    if not isinstance(spec, dict):
+        return {}
+    for source in spec.get("sources") or [spec.get("source")]:
+        plugin = source.get("plugin") if isinstance(source, dict) else None
+        if isinstance(plugin, dict) and plugin.get("name") == _PLUGIN:
+            return plugin
+    return {}
+
+
+def read_fields(path: Path) -> list[ImageField]:
+    """Image fields in the form of kustomize's configuration: `images: [{path, kind, …}]`.
+
+    Raises `RuleError` with the place of what is wrong.
+    """
+    fields: list[ImageField] = []
+    for document in load_documents(read_text(path), str(path)):
+        images = document.get("images")
+        if images is None or not images.items:
+            raise _no_field(document, "no image fields here")
+        for item in images.items:
+            try:
+                fields.append(ImageField.parse(item.data if item.fields else {}))
+            except InvalidImageFieldError as error:
+                raise _no_field(item, str(error)) from None
+    return fields
+
+
+def _no_field(located: Located, what: str) -> RuleError:
+    remedy = (
+        "write `images: [{path: spec/image, kind: MyKind}]`, as kustomize's configuration does"
+    )
+    return RuleError("RT352", what, where=str(located.place), remedy=remedy)

@@ -1,0 +1,228 @@
+"""The options of `render` and `explain`: which Application, by which rules, which registries."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from cmp.cli.files import read_application, read_fields
+from cmp.cli.progress import progress
+from cmp.errors import Finding, RuleError, UsageError, raise_together
+from cmp.options import Options
+from cmp.pipeline import Generated, Operator, generate
+from cmp.ports import NothingStored
+from cmp.registry import Registries, RoutedSource
+from cmp.render import Permissions, read_manifests
+from cmp.request import Request, parse_params, repository_of
+from cmp.rules import read_rules
+from cmp.rules.application import Application
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FILE_OR_FOLDER = click.Path(exists=True, path_type=Path)
+
+_OPTIONS = (
+    click.argument("path", type=click.Path(exists=True, allow_dash=True, path_type=Path)),
+    click.option(
+        "--app",
+        metavar="[NAMESPACE/]NAME",
+        help="The Application that is rendered.",
+    ),
+    click.option(
+        "--application",
+        "manifest",
+        type=FILE,
+        help="Its manifest, for name, project, labels, annotations, parameters and what runs.",
+    ),
+    click.option("--project", default="", help="Its AppProject."),
+    click.option(
+        "--label",
+        "labels",
+        metavar="KEY=VALUE",
+        multiple=True,
+        help="A label of the Application; without any, rules with label selectors do not match.",
+    ),
+    click.option(
+        "--annotation",
+        "annotations",
+        metavar="KEY=VALUE",
+        multiple=True,
+        help="An annotation of the Application, for rules with useAnnotations.",
+    ),
+    click.option(
+        "--rules",
+        type=FILE_OR_FOLDER,
+        multiple=True,
+        required=True,
+        help="ImageUpdater resources: a file, or a folder of them. Repeatable.",
+    ),
+    click.option(
+        "--registries", type=FILE, required=True, help="The registries that may be asked."
+    ),
+    click.option(
+        "--tool",
+        type=click.Choice(["auto", "kustomize", "helm", "directory"]),
+        help="What renders PATH (default: found out as Argo CD does).",
+    ),
+    click.option(
+        "-p",
+        "--param",
+        "params",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help="A parameter of the plugin (docs/application.md). Repeat it for lists and maps.",
+    ),
+    click.option("--namespace", default="", help="Destination namespace of the Application."),
+    click.option("--kube-version", default="", help="Kubernetes version that charts see."),
+    click.option("--api-versions", multiple=True, help="API version that charts see."),
+    click.option(
+        "--image-fields",
+        type=FILE,
+        help="More image fields, in the form of kustomize's images configuration.",
+    ),
+    click.option("--helm-host", multiple=True, help="Host that chart dependencies may come from."),
+    click.option(
+        "--allow-remote-bases", is_flag=True, help="Let kustomize fetch remote resources."
+    ),
+    click.option("--allow-exec", is_flag=True, help="Let kustomize run exec plugins."),
+)
+
+
+def application_options(command: Command) -> Command:
+    """Add the options to *command*, in their order of help."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def run(path: Path, **options: Any) -> tuple[Generated, list[Finding]]:
+    """Render *path* as the *options* say. Raises `RetagError`.
+
+    Returns besides what is wrong with the rules and was of no consequence for this Application.
+    """
+    chosen = Flags(**options)
+    application, parameters = _application(chosen)
+    ruleset = read_rules(chosen.rules)
+    operator = Operator(
+        rules=ruleset,
+        tags=RoutedSource(load_registries(chosen.registries)),
+        permissions=Permissions(
+            helm_hosts=frozenset(chosen.helm_host),
+            remote_bases=chosen.allow_remote_bases,
+            exec_plugins=chosen.allow_exec,
+        ),
+        fields=read_fields(chosen.image_fields) if chosen.image_fields else (),
+    )
+    request = _request(path, chosen, application, parameters)
+    with progress(f"rendering {path}"):
+        generated = asyncio.run(generate(request, operator, _Given(application), NothingStored()))
+    return generated, list(ruleset.findings)
+
+
+def load_registries(path: Path) -> Registries:
+    """The registries of the file *path*. Raises the errors of the file, all at once."""
+    registries, findings = Registries.load(path)
+    raise_together([error_of(finding) for finding in findings])
+    return registries
+
+
+def error_of(finding: Finding) -> RuleError:
+    """*finding* as an error, for where it cannot be gone on."""
+    what = f"{finding.path}: {finding.what}" if finding.path else finding.what
+    return RuleError(finding.code, what, where=str(finding.place), remedy=finding.remedy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flags:
+    """What the options say, by their names."""
+
+    app: str | None
+    manifest: Path | None
+    project: str
+    labels: tuple[str, ...]
+    annotations: tuple[str, ...]
+    rules: tuple[Path, ...]
+    registries: Path
+    tool: str | None
+    params: tuple[str, ...]
+    namespace: str
+    kube_version: str
+    api_versions: tuple[str, ...]
+    image_fields: Path | None
+    helm_host: tuple[str, ...]
+    allow_remote_bases: bool
+    allow_exec: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """The `ApplicationInfo` of a laptop: what the flags said."""
+
+    given: Application
+
+    def application(self, _request: Request, /) -> Application:
+        return self.given
+
+
+def _application(flags: Flags) -> tuple[Application, Options]:
+    """The Application and its parameters; flags win over its manifest."""
+    application, options = Application(name=""), Options()
+    if flags.manifest is not None:
+        application, options = read_application(flags.manifest)
+    if flags.app:
+        namespace, _, name = flags.app.rpartition("/")
+        application = replace(application, name=name, namespace=namespace or application.namespace)
+    if not application.name:
+        raise UsageError(
+            "RT244",
+            "which Application is this?",
+            remedy="name it with --app NAME, or give its manifest with --application FILE",
+        )
+    application = replace(
+        application,
+        project=flags.project or application.project,
+        labels=_merged(application.labels, "--label", flags.labels),
+        annotations=_merged(application.annotations, "--annotation", flags.annotations),
+    )
+    stated = [*flags.params, *([f"tool={flags.tool}"] if flags.tool else [])]
+    return application, options | parse_params(stated)
+
+
+def _merged(
+    known: Mapping[str, str] | None, option: str, pairs: tuple[str, ...]
+) -> Mapping[str, str] | None:
+    """*known* with *pairs* put over it; None where neither says anything."""
+    if not pairs:
+        return known
+    stated = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise UsageError("RT245", f"{option} {pair!r} is no pair", remedy="write KEY=VALUE")
+        stated[key] = value
+    return {**(known or {}), **stated}
+
+
+def _request(path: Path, flags: Flags, application: Application, options: Options) -> Request:
+    given = Request(
+        name=application.name,
+        project=application.project,
+        namespace=flags.namespace,
+        kube_version=flags.kube_version,
+        api_versions=flags.api_versions,
+        options=options,
+    )
+    if str(path) == "-":
+        return replace(given, manifests=read_manifests(sys.stdin.buffer))
+    if path.is_file():
+        with path.open("rb") as file:
+            return replace(given, manifests=read_manifests(file))
+    root, inside = repository_of(path)
+    return replace(given, root=root, path=inside)

@@ -1,0 +1,48 @@
+"""What a command prints: results on stdout, commentary on stderr, colour on terminals only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from cmp.errors import Finding, Severity
+
+_DIFF_COLOURS = {"-": "red", "+": "green", "@": "cyan"}
+
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How results are printed; docs/json.md describes the JSON.",
+)
+
+
+def print_json(value: Any) -> None:
+    """*value* as JSON on stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_diff(lines: Iterable[str]) -> None:
+    """A unified diff on stdout."""
+    for line in lines:
+        click.echo(click.style(line, fg=_DIFF_COLOURS.get(line[:1])))
+
+
+def print_errors(findings: Sequence[Finding]) -> None:
+    """The errors among *findings* on stderr, and how many remarks there are besides."""
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    print_findings(errors, err=True)
+    remarks = len(findings) - len(errors)
+    if remarks:
+        click.echo(f"{remarks} remarks about the rules; retag lint shows them", err=True)
+
+
+def print_findings(findings: Iterable[Finding], *, err: bool) -> None:
+    """Findings, a line each."""
+    for finding in findings:
+        colour = "red" if finding.severity is Severity.ERROR else "yellow"
+        click.echo(f"{click.style(str(finding.severity), fg=colour)}: {finding}", err=err)

@@ -1,0 +1,49 @@
+"""`retag render`: what Argo CD would get."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cmp import report
+from cmp.cli.options import application_options, run
+from cmp.cli.output import output_option, print_diff, print_errors, print_json
+
+
+@click.command("render")
+@application_options
+@click.option("--diff", is_flag=True, help="Print the unified diff instead; exit with 1 if any.")
+@click.option("--explain", is_flag=True, help="Say on stderr why each image has its tag.")
+@output_option
+def command(*, path: Path, diff: bool, explain: bool, output: str, **options: Any) -> int:
+    """Render PATH as Argo CD would, with the newest allowed image tags.
+
+    PATH is a folder (kustomize, helm or plain manifests), or - for manifests on standard input.
+
+    \b
+      retag render ./app --app my-app --rules rules.yaml --registries registries.conf
+      retag render ./app --app my-app --rules rules/ --registries registries.conf --diff --explain
+      kustomize build . | retag render - --app my-app --rules rules/ --registries registries.conf
+      retag render ./chart --app my-app -p helm-values-files=prod.yaml -p pins=api=v1.4.2 \\
+        --rules rules/ --registries registries.conf
+    """
+    generated, findings = run(path, **options)
+    print_errors(findings)
+    changes = report.diff(generated)
+    if output == "json":
+        manifests = generated.manifests.decode("utf-8", "replace")
+        print_json(
+            report.as_json(generated) | {"manifests": manifests, "diff": "\n".join(changes)}
+        )
+    elif diff:
+        print_diff(changes)
+    else:
+        sys.stdout.buffer.write(generated.manifests)
+        sys.stdout.buffer.flush()
+    if explain:
+        click.echo("\n".join(report.explain(generated, now=time.time())), err=True)
+    return 1 if diff and changes else 0

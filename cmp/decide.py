@@ -1,0 +1,206 @@
+"""For each image found in the manifests: which rule it is under, and which tag that rule gives it.
+
+The order of power: denied tags and gates, the rule's pin, the Application's pins, freeze or
+suspend, the policy. Where nothing is chosen the last good choice stays; without one the reason
+decides whether the tag in the manifest stays or the render fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from cmp.errors import RegistryError, RetagError, RuleError, UsageError, raise_together
+from cmp.manifests import Site
+from cmp.policy import Choice, Chosen, Keep, Kept, Policy, choose, compile_policy, successor
+from cmp.ports import Store
+from cmp.reference import Reference, Repository
+from cmp.registry.port import TagSource
+from cmp.request import Options
+from cmp.rules import DisabledUnit, Matched, Rule
+from cmp.rules.application import Application
+from cmp.tags import Listing, Tag
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What *policy* chose of *repository*; *listing* is None where it was not asked."""
+
+    repository: Repository
+    policy: Policy
+    choice: Choice
+    listing: Listing | None = None
+    error: RegistryError | None = None
+
+    @property
+    def passed_over(self) -> tuple[str, ...]:
+        """The tags that are allowed, and are not the newest, as they were listed."""
+        if self.listing is None or not isinstance(self.choice, Chosen):
+            return ()
+        others = {self.choice.tag.name, *(refusal.tag for refusal in self.choice.refusals)}
+        return tuple(name for name in dict.fromkeys(self.listing.names) if name not in others)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An image in the manifests, the rule it is under, its verdict, and the reference it gets."""
+
+    site: Site
+    rule: Rule
+    verdict: Verdict
+    after: Reference
+    warning: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """Whether the manifest is rewritten here."""
+        return str(self.after) != str(self.site.image)
+
+
+async def decide(
+    sites: Sequence[Site],
+    matched: Matched,
+    application: Application,
+    *,
+    tags: TagSource,
+    store: Store,
+    options: Options,
+) -> list[Decision]:
+    """A decision for each of *sites*, in their order.
+
+    Raises a `RetagError` for all images that can be given no tag: a rule that is disabled or
+    ambiguous (`RuleError`), a registry that gives no whole answer (`RegistryError`), a pin of no
+    rule (`UsageError`).
+    """
+    _check_pins(options, matched.rules)
+    policies = {rule: _policy(rule, options) for rule in matched.rules}
+    errors: list[RetagError] = [_disabled(unit) for unit in matched.unknown]
+    assigned: list[tuple[Site, Rule]] = []
+    for site in sites:
+        try:
+            assigned.append((site, _rule_for(site, matched, policies)))
+        except RuleError as error:
+            errors.append(error)
+    rules = list(dict.fromkeys(rule for _, rule in assigned))
+    verdicts = await asyncio.gather(
+        *(judge(rule.repository, policies[rule], tags) for rule in rules)
+    )
+    verdict_of = dict(zip(rules, verdicts, strict=True))
+    decisions: list[Decision] = []
+    for site, rule in assigned:
+        last_good = store.last_good(application, rule)
+        try:
+            decisions.append(_settle(site, rule, verdict_of[rule], last_good))
+        except RetagError as error:
+            errors.append(error)
+    raise_together(errors)
+    return decisions
+
+
+async def judge(repository: Repository, policy: Policy, tags: TagSource) -> Verdict:
+    """The choice of *policy* among the tags that the registry holds. Never raises."""
+    choice, listing = policy.decided(), None
+    try:
+        if choice is None:
+            listing = await tags.list_tags(repository)
+            names, _ = policy.candidates(listing.names)
+            described: Mapping[str, Tag] = {}
+            if names and not policy.needs.names_only:
+                described = await tags.describe(repository, names, policy.needs)
+            choice = choose(policy, listing, described)
+    except RegistryError as error:
+        return Verdict(repository, policy, Kept(Keep.UNREACHABLE, str(error)), listing, error)
+    return Verdict(repository, policy, choice, listing)
+
+
+def _policy(rule: Rule, options: Options) -> Policy:
+    """The rule's policy, as the Application's parameters pin, freeze or narrow it."""
+    settings = rule.settings
+    return compile_policy(
+        replace(
+            settings,
+            pin=settings.pin or options.pins.get(rule.alias),
+            suspend=settings.suspend or options.freeze,
+            output=options.output or settings.output,
+        )
+    )
+
+
+def _check_pins(options: Options, rules: Iterable[Rule]) -> None:
+    aliases = sorted({rule.alias for rule in rules})
+    unknown = sorted(set(options.pins) - set(aliases))
+    if unknown:
+        known = ", ".join(aliases) or "none"
+        raise UsageError(
+            "RT240",
+            f"parameter pins names {', '.join(unknown)}, which no rule of this Application has",
+            remedy=f"pin one of the aliases: {known}",
+        )
+
+
+def _rule_for(site: Site, matched: Matched, policies: dict[Rule, Policy]) -> Rule:
+    """The one rule that *site* is under. Raises `RuleError` where none or several could be."""
+    repository = site.image.repository
+    rules = [rule for rule in matched.rules if repository in rule.repositories]
+    if len(rules) > 1:
+        tag = site.image.tag
+        allowing = [rule for rule in rules if tag and policies[rule].allows(tag)]
+        rules = allowing if len(allowing) == 1 else rules
+    if len(rules) == 1:
+        return rules[0]
+    if not rules:
+        raise _disabled(next(unit for unit in matched.disabled if unit.concerns(repository)))
+    names = " and ".join(str(rule.identity) for rule in rules)
+    raise RuleError(
+        "RT350",
+        f"{names} both rule {repository}, and the tag in the manifest does not tell them apart",
+        where=str(site.place),
+        remedy="narrow allowTags, or name the image in only one rule",
+    )
+
+
+def _disabled(unit: DisabledUnit) -> RuleError:
+    images = ", ".join(sorted(map(str, unit.repositories))) or "an image that cannot be told"
+    return RuleError(
+        "RT351",
+        f"the rule for {images} is disabled: {unit.what}",
+        where=f"{unit.place} {unit.path}".rstrip(),
+        remedy="mend the rule; retag lint shows every fault",
+    )
+
+
+_STAYS = (Keep.NOTHING_ALLOWED, Keep.SUSPENDED)  # without a last good choice the manifest's tag
+
+
+def _settle(site: Site, rule: Rule, verdict: Verdict, last_good: str | None) -> Decision:
+    choice = verdict.choice
+    base = _base(site, rule)
+    if isinstance(choice, Chosen):
+        moved = successor(base, choice.tag, verdict.policy.output) or base
+        return Decision(site, rule, verdict, moved)
+    if last_good is not None:
+        stays = f"{choice.why}; {last_good}, which was chosen last, stays"
+        return Decision(site, rule, verdict, base.with_tag(last_good), stays)
+    if choice.keep in _STAYS:
+        return Decision(site, rule, verdict, site.image, f"{choice.why}; the image stays as it is")
+    raise verdict.error or _unsettled(rule, choice)
+
+
+def _unsettled(rule: Rule, choice: Kept) -> RetagError:
+    where = f"{rule.identity}, image {rule.repository}"
+    if choice.keep is Keep.DISABLED:
+        return RuleError("RT351", f"the rule is disabled: {choice.why}", where=where)
+    return RegistryError(
+        "RT530",
+        f"the choice is incomplete: {choice.why}",
+        where=where,
+        remedy="nothing was chosen before, so there is nothing to fall back to; try again",
+    )
+
+
+def _base(site: Site, rule: Rule) -> Reference:
+    """The reference whose tag changes: the manifest's, or the rule's for another name there."""
+    if site.image.repository == rule.repository:
+        return site.image
+    return Reference.parse(rule.image.written_repository)

@@ -1,0 +1,63 @@
+"""The whole job as one function: manifests are rendered, images found, decided, rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cmp.decide import Decision, decide
+from cmp.errors import ManifestError
+from cmp.manifests import ImageField, find_images, is_empty, rewrite
+from cmp.ports import ApplicationInfo, Store
+from cmp.registry.port import TagSource
+from cmp.render import Permissions, render
+from cmp.request import Request
+from cmp.rules import Matched, RuleSet, rules_for
+from cmp.rules.application import Application
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """What the operator gives each render: rules, registries, and what a renderer may do."""
+
+    rules: RuleSet
+    tags: TagSource
+    permissions: Permissions
+    fields: Sequence[ImageField] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """*manifests* is what Argo CD gets, *rendered* what the renderer gave; and why they differ."""
+
+    application: Application
+    matched: Matched
+    rendered: bytes
+    manifests: bytes
+    decisions: tuple[Decision, ...]
+
+
+async def generate(
+    request: Request, operator: Operator, applications: ApplicationInfo, store: Store
+) -> Generated:
+    """The manifests of *request* with the newest allowed tags. Raises `RetagError`."""
+    rendered = render(request, operator.permissions)
+    if not request.options.allow_empty and is_empty(rendered):
+        raise ManifestError(
+            "RT470",
+            "the render has no objects, and Argo CD would prune all that is there",
+            remedy="if that is meant, set the parameter allow-empty",
+        )
+    application = applications.application(request)
+    matched = rules_for(operator.rules, application)
+    sites = find_images(rendered, matched.repositories, operator.fields)
+    decisions = await decide(
+        sites,
+        matched,
+        application,
+        tags=operator.tags,
+        store=store,
+        options=request.options,
+    )
+    edits = {decision.site: str(decision.after) for decision in decisions if decision.changed}
+    return Generated(application, matched, rendered, rewrite(rendered, edits), tuple(decisions))
