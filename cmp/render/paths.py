@@ -53,18 +53,20 @@ def read_file(path: Path, limit: int) -> bytes:
 
     Raises `RenderError` for anything else. Devices and pipes are not waited for.
     """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        descriptor = os.open(path, flags)
+        with open(path, "rb", opener=_open) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise RenderError("RT435", f"{path.name} is not a regular file")
+            content = file.read(limit + 1)
     except OSError as error:
         raise RenderError("RT435", f"{path.name} cannot be read: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise RenderError("RT435", f"{path.name} is not a regular file")
-        content = file.read(limit + 1)
     if len(content) > limit:
         raise RenderError("RT436", f"{path.name} is longer than {limit} bytes")
     return content
+
+
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def walk(folder: Path, *, recurse: bool = True) -> Iterator[os.DirEntry[str]]:
