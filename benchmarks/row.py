@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """*name* took *figure* of *unit* (`ms CPU`, `MB/s`, `times`); *target* is what to reach, in words.
+    """What *name* took: *figure* of *unit* (`ms CPU`, `MB/s`), *target* being what to reach.
 
     *method* says how it was measured.
     """
