@@ -33,7 +33,7 @@ _LISTS = frozenset(
 )
 _KEY = re.compile(r"(\w+):\s*(?:#.*)?")
 _ITEM = re.compile(r"\s*-\s+(['\"]?)(?P<text>[^\s'\"#]+)\1\s*(?:#.*)?")
-_REMOTE = re.compile(r"[\w+.-]+://|[\w.-]+@[\w.-]+:|github\.com/|.*[?&](?:ref|version)=")
+_REMOTE = re.compile(r"[\w+.:-]+://|[\w.-]+@[\w.-]+:|github\.com/|.*[?&](?:ref|version)=")
 _LARGEST = 1024 * 1024  # bytes of a kustomization
 _MOST = 1_000  # kustomizations looked into
 
