@@ -44,7 +44,7 @@ def _hunks(changed: Sequence[int]) -> Iterator[list[int]]:
     """Changed lines in groups whose contexts touch."""
     group = [changed[0]]
     for line in changed[1:]:
-        if line - group[-1] > 2 * _CONTEXT:
+        if line - group[-1] > 2 * _CONTEXT + 1:
             yield group
             group = []
         group.append(line)

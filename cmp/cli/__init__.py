@@ -1,7 +1,6 @@
 """The command `retag`: the only printing, the only exit codes.
 
-Subcommands are imported when they are called, so that `retag --help` and shell completion stay
-quick and a command pays for its own libraries alone.
+Subcommands are imported when they are called, so that a command pays for its own libraries alone.
 """
 
 from __future__ import annotations

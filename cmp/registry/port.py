@@ -12,12 +12,12 @@ from cmp.tags import Listing, Needs, Tag
 class TagSource(Protocol):
     """What a repository holds, for given needs. Raises only `cmp.errors.RegistryError`."""
 
-    async def list_tags(self, repository: Repository) -> Listing:
+    async def list_tags(self, repository: Repository, /) -> Listing:
         """All tag names of *repository*, whole: a part of a listing is an error, never shorter."""
         ...
 
     async def describe(
-        self, repository: Repository, names: Sequence[str], needs: Needs
+        self, repository: Repository, names: Sequence[str], needs: Needs, /
     ) -> Mapping[str, Tag]:
         """A `Tag` for each of *names*; what could not be read of one is its `fault`."""
         ...

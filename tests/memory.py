@@ -1,0 +1,67 @@
+"""Doubles that implement the pipeline's ports: tags in memory, and a store that is a mapping."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cmp.errors import NotFoundError, RegistryError
+from cmp.reference import Repository
+from cmp.request import Request
+from cmp.rules import Application, Rule
+from cmp.tags import Fault, Listing, Needs, Tag
+
+NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
+
+
+@dataclass
+class MemoryTags:
+    """A `TagSource` of *tags* by repository that counts questions; *error* answers all of them."""
+
+    tags: Mapping[str, Iterable[Tag | str]]
+    error: RegistryError | None = None
+    asked: Counter[str] = field(default_factory=Counter)
+
+    async def list_tags(self, repository: Repository) -> Listing:
+        """All names, in the order given."""
+        self.asked[f"list {repository}"] += 1
+        return Listing(repository, tuple(self._known(repository)), NOW)
+
+    async def describe(
+        self, repository: Repository, names: Sequence[str], _needs: Needs, /
+    ) -> Mapping[str, Tag]:
+        """The tags as given."""
+        self.asked[f"describe {repository}"] += len(names)
+        known = self._known(repository)
+        return {name: known.get(name, Tag(name, fault=Fault.GONE)) for name in names}
+
+    def _known(self, repository: Repository) -> dict[str, Tag]:
+        if self.error is not None:
+            raise self.error
+        if str(repository) not in self.tags:
+            raise NotFoundError("RT505", f"there is no repository {repository}")
+        tags = [Tag(tag) if isinstance(tag, str) else tag for tag in self.tags[str(repository)]]
+        return {tag.name: tag for tag in tags}
+
+
+@dataclass(frozen=True)
+class MemoryStore:
+    """A `Store` of last good tags by alias."""
+
+    tags: Mapping[str, str]
+
+    def last_good(self, _application: Application, rule: Rule, /) -> str | None:
+        """The tag under the rule's alias."""
+        return self.tags.get(rule.alias)
+
+
+@dataclass(frozen=True)
+class OneApplication:
+    """An `ApplicationInfo` that knows one."""
+
+    known: Application
+
+    def application(self, _request: Request, /) -> Application:
+        """That one."""
+        return self.known

@@ -1,0 +1,306 @@
+"""Manifests in, manifests out: which rule an image is under, and what it gets."""
+
+from __future__ import annotations
+
+import asyncio
+import textwrap
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cmp.errors import (
+    ManifestError,
+    RegistryError,
+    RetagError,
+    RuleError,
+    SeveralErrors,
+    UnreachableError,
+    UsageError,
+)
+from cmp.options import parse_params
+from cmp.pipeline import Generated, Operator, generate
+from cmp.ports import NothingStored, Store
+from cmp.render import Permissions
+from cmp.request import Request
+from cmp.rules import Application, rules_in
+from cmp.tags import Fault, Tag
+from tests.memory import MemoryStore, MemoryTags, OneApplication
+
+APP = "registry.example.com/app"
+DIGEST = "sha256:" + "5a" * 32
+TAGS = {APP: ["1.0.0", "1.1.0", "2.0.0-rc.1", "dev-1", "dev-2"], "registry.example.com/db": ["5"]}
+
+
+def ruleset(images: str, *, name: str = "rules", pattern: str = "web") -> str:
+    """An ImageUpdater resource with *images* (YAML items)."""
+    head = f"""\
+apiVersion: argocd-image-updater.argoproj.io/v1alpha1
+kind: ImageUpdater
+metadata: {{name: {name}, namespace: argocd}}
+spec:
+  applicationRefs:
+    - namePattern: "{pattern}"
+      images:
+"""
+    return head + textwrap.indent(textwrap.dedent(images), "        ")
+
+
+SEMVER = ruleset(f"- {{alias: app, imageName: {APP}}}")
+
+
+def pod(*images: str) -> bytes:
+    """A Pod with a container for each of *images*."""
+    containers = "".join(f"\n  - {{name: c, image: '{image}'}}" for image in images)
+    head = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:"
+    return f"{head}{containers}\n".encode()
+
+
+def run(
+    manifests: bytes,
+    rules: str = SEMVER,
+    *params: str,
+    tags: MemoryTags | None = None,
+    store: Store | None = None,
+) -> Generated:
+    """`generate` for the Application web."""
+    operator = Operator(rules_in(rules, "rules.yaml"), tags or MemoryTags(TAGS), Permissions())
+    request = Request("web", manifests=manifests, options=parse_params(params))
+    application = Application(name="web", labels={}, annotations={})
+    known = OneApplication(application)
+    return asyncio.run(generate(request, operator, known, store or NothingStored()))
+
+
+def images(generated: Generated) -> list[str]:
+    """The images that the decisions lead to."""
+    return [str(decision.after) for decision in generated.decisions]
+
+
+def test_an_image_under_a_rule_gets_the_newest_allowed_tag_and_others_stay() -> None:
+    generated = run(pod(f"{APP}:1.0.0", "registry.example.com/other:1"))
+
+    assert generated.manifests == pod(f"{APP}:1.1.0", "registry.example.com/other:1")
+    assert [decision.changed for decision in generated.decisions] == [True]
+
+
+def test_without_a_rule_for_it_an_application_is_not_touched() -> None:
+    rules = ruleset(f"- {{alias: app, imageName: {APP}}}", pattern="other")
+    generated = run(pod(f"{APP}:1.0.0"), rules)
+
+    assert generated.manifests is generated.rendered
+    assert generated.decisions == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "params", "expected"),
+    [
+        ("", [], "1.1.0"),
+        ("pin: dev-1", [], "dev-1"),
+        ("", ["pins=app=dev-2"], "dev-2"),
+        ("pin: dev-1", ["pins=app=dev-2"], "dev-1"),
+        ("", ["freeze=true"], "0.9"),
+        ("commonUpdateSettings: {suspend: true}", [], "0.9"),
+        ("pin: dev-1", ["freeze=true"], "dev-1"),
+        ("commonUpdateSettings: {denyTags: ['dev-*']}", ["pins=app=dev-2"], "0.9"),
+        ("commonUpdateSettings: {minAge: 1h}", ["pins=app=dev-2"], "0.9"),
+        ("commonUpdateSettings: {allowTags: 'regexp:^9'}", [], "0.9"),
+    ],
+    ids=[
+        "the policy decides last",
+        "a rule's pin",
+        "an Application's pin",
+        "the rule's pin beats the Application's",
+        "frozen",
+        "suspended",
+        "a pin beats freezing",
+        "a denied tag is refused to a pin",
+        "a gate that cannot be evaluated holds a pin back",
+        "nothing allowed",
+    ],
+)
+def test_the_order_of_power(settings: str, params: list[str], expected: str) -> None:
+    rules = ruleset(f"- alias: app\n  imageName: {APP}\n  {settings}")
+    generated = run(pod(f"{APP}:0.9"), rules, *params)
+
+    assert images(generated) == [f"{APP}:{expected}"]
+
+
+def test_a_pin_asks_the_registry_nothing() -> None:
+    tags = MemoryTags({}, error=UnreachableError("RT501", "down"))
+
+    assert images(run(pod(f"{APP}:1"), SEMVER, "pins=app=7", tags=tags)) == [f"{APP}:7"]
+    assert not tags.asked
+
+
+def test_a_pin_of_no_rule_is_an_error_that_lists_the_aliases() -> None:
+    with pytest.raises(UsageError, match="one of the aliases: app") as caught:
+        run(pod(f"{APP}:1"), SEMVER, "pins=ap=1")
+    assert caught.value.code == "RT240"
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("tag", f"{APP}:1.1.0"),
+        ("tag@digest", f"{APP}:1.1.0@{DIGEST}"),
+        ("digest", f"{APP}@{DIGEST}"),
+    ],
+)
+def test_the_parameter_output_says_how_the_tag_is_written(output: str, expected: str) -> None:
+    tags = MemoryTags({APP: ["1.0.0", Tag("1.1.0", digest=DIGEST)]})
+
+    assert images(run(pod(f"{APP}:1.0.0"), SEMVER, f"output={output}", tags=tags)) == [expected]
+
+
+TWO = ruleset(f"""\
+    - {{alias: prod, imageName: {APP}}}
+    - alias: dev
+      imageName: {APP}
+      commonUpdateSettings: {{updateStrategy: alphabetical, allowTags: 'regexp:^dev-'}}
+    """)
+
+
+def test_two_rules_for_one_repository_are_told_apart_by_the_tag_in_the_manifest() -> None:
+    generated = run(pod(f"{APP}:1.0.0", f"{APP}:dev-1"), TWO)
+
+    assert images(generated) == [f"{APP}:1.1.0", f"{APP}:dev-2"]
+
+
+@pytest.mark.parametrize("image", [APP, f"{APP}:other"], ids=["no tag", "neither allows it"])
+def test_two_rules_that_the_tag_does_not_tell_apart_are_an_error_naming_both(image: str) -> None:
+    with pytest.raises(RuleError, match=r"image prod and .* image dev both rule") as caught:
+        run(pod(image), TWO)
+    assert caught.value.code == "RT350"
+    assert "line 6" in caught.value.where
+
+
+def test_two_rules_for_one_repository_cost_one_reading_each() -> None:
+    tags = MemoryTags(TAGS)
+    run(pod(f"{APP}:1.0.0", f"{APP}:1.0.0", f"{APP}:dev-1"), TWO, tags=tags)
+
+    assert tags.asked == {f"list {APP}": 2}
+
+
+def test_the_name_in_the_manifest_is_replaced_by_the_rules_image() -> None:
+    rules = ruleset(f"""\
+        - alias: app
+          imageName: {APP}
+          manifestTargets: {{kustomize: {{name: placeholder}}}}
+        """)
+    first = run(pod("placeholder:latest"), rules)
+
+    assert images(first) == [f"{APP}:1.1.0"]
+    assert run(first.manifests, rules).manifests == first.manifests
+
+
+def test_a_silent_registry_never_means_the_tag_in_the_manifest() -> None:
+    tags = MemoryTags({}, error=UnreachableError("RT501", "registry is down"))
+
+    with pytest.raises(UnreachableError, match="registry is down"):
+        run(pod(f"{APP}:1.0.0"), tags=tags)
+
+
+def test_an_incomplete_choice_without_a_last_good_one_fails() -> None:
+    by_date = "commonUpdateSettings: {updateStrategy: newest-build}"
+    rules = ruleset(f"- {{alias: app, imageName: {APP}, {by_date}}}")
+    unread = Tag("1", fault=Fault.UNREADABLE, detail="timed out")
+    with pytest.raises(RegistryError, match="1: it could not be read: timed out") as caught:
+        run(pod(f"{APP}:1"), rules, tags=MemoryTags({APP: [unread]}))
+    assert caught.value.code == "RT530"
+
+
+BROKEN = {
+    "unreachable": (SEMVER, MemoryTags({}, error=UnreachableError("RT501", "down"))),
+    "nothing allowed": (SEMVER, MemoryTags({APP: ["latest"]})),
+    "suspended": (
+        ruleset(f"- {{alias: app, imageName: {APP}, commonUpdateSettings: {{suspend: true}}}}"),
+        MemoryTags(TAGS),
+    ),
+    "broken constraint": (
+        ruleset(f"- {{alias: app, imageName: '{APP}:~~1'}}"),
+        MemoryTags(TAGS),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN.values(), ids=BROKEN.keys())
+def test_the_last_good_choice_stays_where_nothing_is_chosen(case: tuple[str, MemoryTags]) -> None:
+    rules, tags = case
+    generated = run(pod(f"{APP}:1.0.0"), rules, tags=tags, store=MemoryStore({"app": "1.0.5"}))
+
+    assert images(generated) == [f"{APP}:1.0.5"]
+    assert "1.0.5, which was chosen last, stays" in generated.decisions[0].warning
+
+
+def test_a_broken_constraint_without_a_last_good_choice_fails_with_the_rule() -> None:
+    rules, tags = BROKEN["broken constraint"]
+    with pytest.raises(RuleError, match="the rule is disabled") as caught:
+        run(pod(f"{APP}:1.0.0"), rules, tags=tags)
+    assert caught.value.code == "RT351"
+
+
+def test_a_disabled_image_fails_the_application_and_spares_its_neighbours() -> None:
+    rules = ruleset(f"""\
+        - {{alias: app, imageName: {APP}, pin: 1.10}}
+        - {{alias: db, imageName: registry.example.com/db}}
+        """)
+    neighbour = run(pod("registry.example.com/db:4"), rules)
+
+    assert images(neighbour) == ["registry.example.com/db:5"]
+    with pytest.raises(RuleError, match="quote it") as caught:
+        run(pod(f"{APP}:1.0.0"), rules)
+    assert caught.value.code == "RT351"
+
+
+def test_a_rule_whose_image_cannot_be_told_fails_the_application() -> None:
+    with pytest.raises(RuleError, match="an image that cannot be told"):
+        run(pod(f"{APP}:1.0.0"), ruleset("- {alias: app, imageName: [1]}"))
+
+
+def test_all_images_that_fail_are_told_at_once() -> None:
+    rules = ruleset(f"""\
+        - {{alias: app, imageName: '{APP}:~~1'}}
+        - {{alias: db, imageName: registry.example.com/none}}
+        """)
+    with pytest.raises(SeveralErrors) as caught:
+        run(pod(f"{APP}:1.0.0", "registry.example.com/none:1"), rules)
+    assert [error.code for error in caught.value.errors] == ["RT351", "RT505"]
+    assert caught.value.exit_code == RuleError.exit_code
+
+
+@pytest.mark.parametrize("manifests", [b"", b"# nothing\n---\n", b"null\n"])
+def test_an_empty_render_is_an_error_unless_it_is_meant(manifests: bytes) -> None:
+    with pytest.raises(ManifestError) as caught:
+        run(manifests)
+
+    assert caught.value.code == "RT470"
+    assert run(manifests, SEMVER, "allow-empty=true").manifests == manifests
+
+
+names = st.lists(st.sampled_from(["1.0.0", "1.2.0", "v1.2.0", "1.10.0", "x", "3-rc"]), unique=True)
+
+
+@given(names=names, data=st.data())
+def test_the_order_in_which_tags_are_listed_changes_nothing(
+    names: list[str], data: st.DataObject
+) -> None:
+    shuffled = data.draw(st.permutations(names))
+    manifests = pod(f"{APP}:0.1")
+
+    one = run(manifests, tags=MemoryTags({APP: names})).manifests
+    other = run(manifests, tags=MemoryTags({APP: shuffled})).manifests
+
+    assert one == other
+
+
+@given(names=names)
+def test_rewriting_what_was_rewritten_changes_nothing(names: list[str]) -> None:
+    tags = MemoryTags({APP: names})
+    once = run(pod(f"{APP}:0.1"), tags=tags).manifests
+
+    assert run(once, tags=tags).manifests == once
+
+
+def test_every_error_of_the_pipeline_is_one_of_ours() -> None:
+    with pytest.raises(RetagError):
+        run(pod("registry.example.com/db:1"), "not: [yaml")
