@@ -49,6 +49,11 @@ class Files:
             except OSError as error:
                 raise _error(error, path) from error
 
+    def modified(self, path: str) -> float:
+        """When the file at *path* was written, in seconds since the epoch. Raises as `read`."""
+        with ExitStack() as stack:
+            return os.fstat(self._open(path, stack)).st_mtime
+
     def holds(self, path: str) -> bool:
         """Whether there is a regular file at *path*. Raises as `read`, save `NotFoundError`."""
         with ExitStack() as stack:

@@ -30,8 +30,11 @@ LARGEST_INDEX = 64 * 1024 * 1024
 # Zot before v2.1.16, and every version when a tag is deleted, writes index.json in place; ten
 # thousand tags are written within 10 ms. Seconds before each try.
 _PAUSES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
+# A file this young (seconds) may still be being written: the second look comes a moment later.
+_FRESH = 2.0
+_MOMENT = 0.01
 # Folders looked through for names like the one that is missing: an error must not take long.
-_MOST_FOLDERS = 1000
+MOST_FOLDERS = 1000
 
 Clock = Callable[[], float]
 Pause = Callable[[float], Awaitable[None]]
@@ -92,20 +95,22 @@ class LayoutSource:
         for seconds in _PAUSES:
             await self._pause(seconds)
             try:
-                index = self._read_index(path)
+                index = await self._read_index(path)
             except NotFoundError as error:
                 raise self._missing(repository) from error
             if index is not None:
                 return index
         raise UnreachableError("RT520", f"{path} is being rewritten, or is no index")
 
-    def _read_index(self, path: str) -> Index | None:
+    async def _read_index(self, path: str) -> Index | None:
         """index.json; None while it is being written.
 
-        Read twice: a file that is written in place can give the head of the old index and the
-        tail of the new one, which may well be JSON, but hardly gives it again.
+        Read twice: from a file that is written in place one can get the head of the old index
+        and the tail of the new one, which may well be JSON, but not again a moment later.
         """
         body = self._files.read(path, LARGEST_INDEX)
+        if self._clock() - self._files.modified(path) < _FRESH:
+            await self._pause(_MOMENT)
         if body != self._files.read(path, LARGEST_INDEX):
             return None
         try:
@@ -176,7 +181,7 @@ def _tag(name: str, repository: Repository) -> str:
 def _repositories(root: Path) -> Iterator[str]:
     """The repositories below *root*, as far as the first folders tell."""
     for count, (folder, folders, files) in enumerate(os.walk(root)):
-        if count == _MOST_FOLDERS:
+        if count == MOST_FOLDERS:
             return
         folders[:] = sorted(name for name in folders if name != "blobs" and name[0] != ".")
         if "index.json" in files:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from cmp.policy import Chosen, Keep, Kept, Output, Policy, Settings, choose, compile_policy
+from cmp.policy import Chosen, Keep, Kept, Output, Settings, choose, compile_policy
 from cmp.reference import Repository
 from cmp.registry.documents import Descriptor
 from cmp.registry.instant import NO_DATE, parse_instant
@@ -19,11 +19,8 @@ from tests.vectors import Case
 def answer(case: Case) -> dict[str, Any]:
     """Tag and digest, or error; and what was learned of each tag that was looked at."""
     policy = compile_policy(_settings(case))
-    registry = case["registry"]
-    repository = Repository("registry.example.com", registry["repo"])
-    listing = Listing(repository, _names(registry), 0)
-    described = asyncio.run(_describe(policy, listing, _content(registry)))
-    match choose(policy, listing, described):
+    described = describe(case, content(case))
+    match choose(policy, _listing(case), described):
         case Kept(Keep.DISABLED):
             return {"error": "constraint" if case.get("constraint") else "tags"}
         case Kept():
@@ -60,22 +57,9 @@ def difference(case: Case) -> str | None:
     return None
 
 
-def _settings(case: Case) -> Settings:
-    return Settings(
-        strategy=case["strategy"],
-        constraint=case.get("constraint"),
-        allow_tags=(case["allowTags"],) if "allowTags" in case else (),
-        ignore_tags=tuple(case.get("ignoreTags", ())),
-        platforms=tuple(case.get("platforms", ())),
-    )
-
-
-def _names(registry: dict[str, Any]) -> tuple[str, ...]:
-    pushed = [tag for manifest in registry["manifests"] for tag in manifest.get("tags", ())]
-    return tuple(registry.get("tagOrder", pushed) or ())
-
-
-def _content(registry: dict[str, Any]) -> MemoryContent:
+def content(case: Case) -> MemoryContent:
+    """The repository of *case*."""
+    registry = case["registry"]
     missing = set(registry.get("missing", ()))
     tags = {
         tag: Descriptor(manifest["mediaType"], digest_of(manifest["body"].encode()))
@@ -97,11 +81,32 @@ def _content(registry: dict[str, Any]) -> MemoryContent:
     return MemoryContent(tags, there, served=served)
 
 
-async def _describe(policy: Policy, listing: Listing, content: MemoryContent) -> Mapping[str, Tag]:
-    names, _ = policy.candidates(listing.names)
+def describe(case: Case, repository: MemoryContent) -> Mapping[str, Tag]:
+    """What is learned from *repository* of the tags that the policy wants to know."""
+    policy = compile_policy(_settings(case))
     if policy.decided() is not None or policy.needs.names_only:
         return {}
-    return await Describer().describe(listing.repository, content, names, policy.needs)
+    listing = _listing(case)
+    names, _ = policy.candidates(listing.names)
+    looking = Describer().describe(listing.repository, repository, names, policy.needs)
+    return asyncio.run(looking)
+
+
+def _settings(case: Case) -> Settings:
+    return Settings(
+        strategy=case["strategy"],
+        constraint=case.get("constraint"),
+        allow_tags=(case["allowTags"],) if "allowTags" in case else (),
+        ignore_tags=tuple(case.get("ignoreTags", ())),
+        platforms=tuple(case.get("platforms", ())),
+    )
+
+
+def _listing(case: Case) -> Listing:
+    registry = case["registry"]
+    pushed = [tag for manifest in registry["manifests"] for tag in manifest.get("tags", ())]
+    names = registry.get("tagOrder", pushed) or ()
+    return Listing(Repository("registry.example.com", registry["repo"]), tuple(names), 0)
 
 
 def _metadata(tag: Tag) -> dict[str, Any]:
