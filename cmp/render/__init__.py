@@ -47,13 +47,11 @@ def render(
 
 
 def _render(tool: Tool, request: Request, permissions: Permissions, space: Workspace) -> bytes:
-    match tool:
-        case Tool.KUSTOMIZE:
-            return render_kustomize(request, permissions, space)
-        case Tool.HELM:
-            return render_helm(request, permissions, space)
-        case Tool.DIRECTORY:
-            return render_directory(request.options, space)
+    if tool is Tool.KUSTOMIZE:
+        return render_kustomize(request, permissions, space)
+    if tool is Tool.HELM:
+        return render_helm(request, permissions, space)
+    return render_directory(request.options, space)
 
 
 def detect(folder: Path) -> Tool:

@@ -37,7 +37,10 @@ def build_dependencies(permissions: Permissions, workspace: Workspace) -> Path:
     """
     chart = shadow(workspace.root, workspace.source, workspace.private / "source")
     check_own(chart, chart / "charts")
-    repositories = _repositories(workspace, chart)
+    table = workspace.run(
+        "helm", "dependency", "list", f"--max-col-width={_WIDEST}", "--", ".", cwd=chart
+    )
+    repositories = repositories_in(table.decode("utf-8", "replace"))
     for repository in repositories:
         _check(repository, permissions, workspace)
     for lock in ("Chart.lock", "requirements.lock"):
@@ -51,13 +54,13 @@ def build_dependencies(permissions: Permissions, workspace: Workspace) -> Path:
     return chart
 
 
-def _repositories(workspace: Workspace, chart: Path) -> list[str]:
-    """The repositories of the chart's dependencies; one in its own `charts/` has none."""
-    table = workspace.run(
-        "helm", "dependency", "list", f"--max-col-width={_WIDEST}", "--", ".", cwd=chart
-    )
+def repositories_in(table: str) -> list[str]:
+    """The repositories in what `helm dependency list` prints; a chart in `charts/` has none.
+
+    Raises `RenderError` if the lines are not those of one table.
+    """
     # Besides the table's lines there may be warnings, which have no tabs.
-    lines = [line for line in table.decode("utf-8", "replace").splitlines() if "\t" in line]
+    lines = [line for line in table.splitlines() if "\t" in line]
     rows = [[cell.strip() for cell in line.split("\t")] for line in lines]
     if any(len(row) != len(rows[0]) for row in rows):
         raise RenderError("RT445", "the dependencies in Chart.yaml cannot be told apart")
