@@ -107,7 +107,10 @@ class _Builder:
             raise _error(_TooMuchError, "aliases unfold to too many values", node.start_mark)
         place = _place(self.file, node.start_mark)
         if isinstance(node, ScalarNode):
-            return Located(_scalar(node), place, path, node.value, key)
+            value = _scalar(node)
+            return Located(
+                value, place, path, value if isinstance(value, str) else node.value, key
+            )
         if isinstance(node, MappingNode):
             _check_tag(node, "map")
             fields, faults = self._mapping(node, path)

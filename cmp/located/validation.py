@@ -31,6 +31,8 @@ _TYPES = {
     "tuple_type": "a list",
 }
 _QUOTABLE = (bool, int, float)
+# Fields whose value is never shown, not even a number's.
+_SECRET = frozenset({"pullSecret", "credentials"})
 
 
 class StrictModel(BaseModel):
@@ -104,7 +106,8 @@ def _missing(parent: Located, name: str) -> Finding:
 def wrong_type(value: Located, due: str) -> Finding:
     """The finding that *value* is not *due* ("a list")."""
     if due == "a string" and isinstance(value.value, _QUOTABLE):
-        return value.finding("RT306", f'a string is due here: quote it ("{value.text}")')
+        shown = "" if _SECRET & {*value.path} else f' ("{value.text}")'
+        return value.finding("RT306", f"a string is due here: quote it{shown}")
     return value.finding("RT306", f"{due} is due here, not {_kind(value)}")
 
 

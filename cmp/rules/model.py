@@ -15,13 +15,23 @@ what may be chosen, or for whom, it is an error and disables what holds it.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, Strict
+from pydantic import AfterValidator, ConfigDict, Field, Strict
 from pydantic.alias_generators import to_camel
 
 from cmp.errors import Severity
 from cmp.located import StrictModel, nearest_name
+
+_DURATION = re.compile(r"(?:[0-9]+[wdhms])+", re.ASCII)
+
+
+def _duration(text: str) -> str:
+    if not _DURATION.fullmatch(text):
+        raise ValueError("a duration is due here, as 12h, 7d or 1d12h")
+    return text
+
 
 Strings = Annotated[tuple[str, ...], Strict(strict=False)]
 # A mapping or list that is read by another model, on its own.
@@ -53,7 +63,7 @@ class CommonUpdateSettings(_Model):
     platforms: Strings | None = None
     suspend: bool | None = None
     deny_tags: Strings | None = None
-    min_age: Annotated[str | None, Field(pattern=r"^([0-9]+[wdhms])+$")] = None
+    min_age: Annotated[str, AfterValidator(_duration)] | None = None
     output: Literal["tag", "tag@digest", "digest"] | None = None
     order_by: Literal["built", "pushed"] | None = None
     filter_tags: FilterTags | None = None
@@ -214,6 +224,8 @@ _NARROWING = {
     **dict.fromkeys(("pin", "imageName"), "it belongs on an image"),
     **dict.fromkeys(("namePattern", "labelSelectors"), "it belongs on an item of applicationRefs"),
     **dict.fromkeys(("matchLabels", "matchExpressions"), "it belongs in labelSelectors"),
+    "images": "it belongs on an item of applicationRefs",
+    "applicationRefs": "it belongs in spec",
     "enabled": "it belongs in imagesVerification",
     "imagesVerification": "it belongs in spec, on a ref or on an image",
     "commonUpdateSettings": "it belongs in spec, on a ref or on an image",

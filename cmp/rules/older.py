@@ -56,10 +56,11 @@ def official_holder(holder: Located) -> tuple[Located, list[Finding]]:
 
 
 def _moved(name: str, value: Located, *, both: bool) -> Finding:
+    field = replace(value, place=value.key or value.place)
     if both:
         what = f"{name} stands in {SETTINGS} too, which wins"
-        return value.finding("RT311", what, severity=Severity.WARNING, remedy="remove this one")
-    return value.finding(
+        return field.finding("RT311", what, severity=Severity.WARNING, remedy="remove this one")
+    return field.finding(
         "RT310",
         f"the official CRD prunes {name} here",
         severity=Severity.WARNING,

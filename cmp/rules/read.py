@@ -51,6 +51,14 @@ def rules_in(text: str, file: str) -> RuleSet:
     return reading.ruleset()
 
 
+def rules_of(documents: Iterable[Located]) -> RuleSet:
+    """The rules in *documents*, none of which is a List."""
+    reading = _Reading()
+    for document in documents:
+        _read_object(document, reading)
+    return reading.ruleset()
+
+
 def _files(path: Path) -> list[Path]:
     """*path*, or the files in it; not hidden ones, since a mounted ConfigMap has `..data`."""
     if not path.is_dir():
@@ -107,6 +115,10 @@ def _read_object(document: Located, reading: _Reading) -> None:
         reading.findings.append(document.finding("RT309", what, severity=Severity.WARNING))
         return
     group, _, number = version.text.partition("/") if version else ("", "", "")
+    if kind.value != KIND and group == GROUP:
+        what = f"{GROUP} has no kind {kind.text}: this is ignored"
+        reading.findings.append(kind.finding("RT309", what, severity=Severity.WARNING))
+        return
     if kind.value != KIND or group not in (GROUP, ""):
         reading.notes.append(f"{document.place}: {kind.text} is ignored")
         return

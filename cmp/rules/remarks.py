@@ -69,9 +69,11 @@ def twin_remarks(refs: Sequence[Ref]) -> list[Finding]:
 def image_remarks(image: Image, alias: str) -> Iterator[Finding]:
     """Remarks about an image, besides its settings; *alias* is what its ref calls it."""
     if image.name is not None and image.unusable:
-        name = image.located.nearest(("imageName",))
-        yield name.finding("RT324", f"the image can be in no manifest: {image.unusable}")
-    yield from _alias_remarks(image, alias)
+        path = ("imageName",) if image.name.fault else ("manifestTargets", "kustomize", "name")
+        what = f"no manifest can hold this: {image.unusable}"
+        yield image.located.nearest(path).finding("RT324", what)
+    if image.located.fields:
+        yield from _alias_remarks(image, alias)
     yield from _target_remarks(image)
 
 

@@ -68,7 +68,7 @@ _NOTHING_ABOVE = _Above(CommonUpdateSettings(), None, WriteBackConfig())
 
 def read_resource(document: Located) -> Resource:
     """The ImageUpdater in *document*."""
-    root, findings = validate(ResourceFields, document)
+    _, findings = validate(ResourceFields, document)
     findings += _faults(document, below="spec")
     fields, above = None, _NOTHING_ABOVE
     refs: tuple[Ref, ...] | None = None
@@ -80,13 +80,14 @@ def read_resource(document: Located) -> Resource:
         above = above.with_spec(fields) if fields else above
         items, wrong = _list(official, "applicationRefs", needed=True)
         refs = None if items is None else tuple(_ref(item, above) for item in items)
+    broken = refs is None or _has_error(findings)
     return Resource(
         located=document,
-        namespace=(fields and fields.namespace) or (root.metadata.namespace if root else ""),
-        name=root.metadata.name if root else "",
-        refs=refs,
+        namespace=(fields and fields.namespace) or _text(document.at("metadata"), "namespace"),
+        name=_text(document.at("metadata"), "name"),
+        refs=None if broken and not refs else refs,  # none may be a slip for another field
         findings=tuple(findings + wrong + twin_remarks(refs or ())),
-        broken=refs is None or _has_error(findings),
+        broken=broken,
     )
 
 
@@ -95,7 +96,8 @@ def _ref(item: Located, above: _Above) -> Ref:
     fields, more = _checked(RefFields, official, below="images")
     findings += more + settings_remarks(official)
     above = above.with_ref(fields) if fields else above
-    by_annotations = fields is not None and fields.use_annotations
+    flag = official.get("useAnnotations")
+    by_annotations = flag is not None and flag.value is True
     items, wrong = _list(official, "images", needed=not by_annotations)
     glob, malformed = _glob(official.get("namePattern"))
     ref = Ref(
@@ -182,9 +184,9 @@ def _glob(pattern: Located | None) -> tuple[Glob | None, list[Finding]]:
         return None, [pattern.finding("RT321", f"the pattern matches nothing: {error}")]
 
 
-def _text(parent: Located, name: str) -> str:
+def _text(parent: Located | None, name: str) -> str:
     """A field as it is written, also where it is a number."""
-    value = parent.get(name)
+    value = parent.get(name) if parent else None
     return value.text if value else ""
 
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cmp.errors import Finding
+from cmp.errors import Finding, Severity
 from cmp.reference import Repository
 from cmp.rules.application import Application
 from cmp.rules.rule import DisabledUnit, Rule
@@ -108,7 +108,7 @@ def _name_twins(resources: tuple[Resource, ...]) -> Iterable[Finding]:
     for earlier, later in itertools.pairwise(resources):
         if (earlier.namespace, earlier.name) == (later.namespace, later.name) and later.name:
             what = f"{later} is defined otherwise at {earlier.place}; a cluster holds only one"
-            yield later.located.finding("RT318", what)
+            yield later.located.finding("RT318", what, severity=Severity.WARNING)
 
 
 def _by_place(resource: Resource) -> tuple[str, int]:

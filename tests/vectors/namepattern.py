@@ -24,8 +24,15 @@ def expected(case: Case) -> Any:
 
 
 def difference(case: Case) -> str | None:
-    """A malformed pattern is no error of the whole resource."""
-    if case["expect"] == {"error": "pattern"} and case["kind"] == "select":
+    """A malformed pattern is told for every name, and is no error of the whole resource."""
+    if case["kind"] == "match":
+        told_late = case["expect"] == {"match": False} and answer(case) == {"error": "pattern"}
+        return (
+            "a malformed glob is told for every name, not only where it is reached"
+            if told_late
+            else None
+        )
+    if case["expect"] == {"error": "pattern"} and any(map(_malformed, case["refs"])):
         return "a malformed namePattern disables its ref, not the resource"
     return None
 
@@ -35,6 +42,10 @@ def _match(case: Case) -> Any:
         return {"match": compile_glob(case["pattern"]).match(case["name"])}
     except InvalidGlobError:
         return {"error": "pattern"}
+
+
+def _malformed(ref: Any) -> bool:
+    return "error" in _match({"pattern": ref["namePattern"], "name": ""})
 
 
 def _select(case: Case) -> Any:
