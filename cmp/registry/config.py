@@ -11,16 +11,23 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from cmp.errors import Finding, Place, Severity
-from cmp.located import Located, StrictModel, YamlError, load_documents, validate
+from cmp.located import (
+    Located,
+    StrictModel,
+    YamlError,
+    load_documents,
+    path_text,
+    validate,
+)
+from cmp.located.reader import LONGEST_TEXT
 from cmp.registry.credentials import InvalidCredentialsError, Script, parse_credentials
 from cmp.registry.endpoint import Endpoint, Kind
 
-_LARGEST_FILE = 1024 * 1024  # a ConfigMap or Secret, which such files are mounted from
+_MOST_BYTES = 4 * LONGEST_TEXT  # more are more characters than that, which the reader refuses
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -48,12 +55,9 @@ def load_config(path: Path) -> tuple[tuple[Endpoint, ...], list[Finding]]:
     """The registries of the file at *path*, and all that is wrong with it. Never raises."""
     try:
         with path.open("rb") as file:
-            body = file.read(_LARGEST_FILE + 1)
-        if len(body) > _LARGEST_FILE:
-            raise ValueError(f"it is larger than {_LARGEST_FILE} bytes")  # noqa: TRY301 - one exit
-        text = body.decode()
+            text = file.read(_MOST_BYTES + 1).decode("utf-8-sig")
     except (OSError, ValueError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         what = f"the file cannot be read: {reason}"
         return (), [Finding("RT330", Severity.ERROR, what, Place(str(path)))]
     return parse_config(text, str(path), path.parent)
@@ -73,16 +77,27 @@ def parse_config(text: str, file: str, base: Path) -> tuple[tuple[Endpoint, ...]
     document, *others = documents
     model, findings = validate(_File, document)
     findings += document.all_faults()
+    registries = document.fields.get("registries", document).items
+    findings += _unknown_nulls(_File, document)
+    findings += (fault for entry in registries for fault in _unknown_nulls(Endpoint, entry))
     for other in others:
         what = "only the first document is read"
         findings.append(other.finding("RT331", what, severity=Severity.WARNING))
     if model is not None:
-        located = document.fields.get("registries", document).items
-        entries = list(map(_Entry, model.registries, located))
+        entries = list(map(_Entry, model.registries, registries))
         findings += _check(entries, base)
     failed = any(finding.severity is Severity.ERROR for finding in findings)
     endpoints = () if model is None or failed else tuple(model.registries)
     return endpoints, sorted(findings, key=lambda finding: finding.place)
+
+
+def _unknown_nulls(model: type[StrictModel], located: Located) -> Iterator[Finding]:
+    """Unknown fields that hold null, which a `StrictModel` takes for absent."""
+    for name, value in located.fields.items():
+        if value.value is None and name not in model.model_fields:
+            place = value.key or value.place
+            what = f"there is no field {name}"
+            yield Finding("RT304", Severity.ERROR, what, place, path_text(value.path))
 
 
 def _check(entries: list[_Entry], base: Path) -> Iterator[Finding]:
@@ -123,19 +138,21 @@ def _check_defaults(entries: list[_Entry]) -> Iterator[Finding]:
 
 def _check_api_url(entry: _Entry) -> Iterator[Finding]:
     endpoint = entry.endpoint
-    scheme = urlsplit(endpoint.api_url).scheme
     if endpoint.kind and (endpoint.kind is Kind.LAYOUT) != endpoint.is_layout:
-        what = f"a registry of kind {endpoint.kind} cannot be at {endpoint.api_url}"
+        what = f"a registry of kind {endpoint.kind} cannot be at this api_url"
         yield entry.finding("kind", "RT335", what, remedy="kind: layout goes with file: URLs")
     if endpoint.is_layout:
         try:
             endpoint.folder(Path())
         except ValueError as error:
             yield entry.finding("api_url", "RT335", str(error))
-    elif scheme not in ("http", "https"):
-        what = f"{endpoint.api_url} is no https:, http: or file: URL"
+    elif endpoint.scheme not in ("http", "https"):
+        what = "this is no https:, http: or file: URL"
         yield entry.finding("api_url", "RT335", what, warning=True)
-    if scheme == "http":
+    if "@" in endpoint.api_url:
+        what = "a login in a URL ends up in logs"
+        yield entry.finding("api_url", "RT343", what, warning=True, remedy="use credentials")
+    if endpoint.scheme == "http":
         what = "plain http: tags and logins can be read and changed on the way"
         yield entry.finding("api_url", "RT340", what, warning=True)
     if endpoint.insecure:

@@ -93,9 +93,14 @@ class Endpoint(StrictModel):
         return self.api_url.removesuffix("/")
 
     @property
+    def scheme(self) -> str:
+        """What stands before the first colon of *api_url*, in lower case; else all of it."""
+        return self.api_url.partition(":")[0].lower()
+
+    @property
     def is_layout(self) -> bool:
         """Whether it lies on disk."""
-        return self.api_url.startswith("file:")
+        return self.scheme == "file"
 
     def folder(self, base: Path) -> Path:
         """Where a layout lies: `file:///absolute`, `file:relative` or `file://./relative`.
@@ -104,6 +109,8 @@ class Endpoint(StrictModel):
         """
         url = urlsplit(self.api_url)
         relative = url.netloc in (".", "..")
-        if url.query or url.fragment or not (relative or url.netloc in ("", "localhost")):
-            raise ValueError(f"{self.api_url} names no folder: write file:///path or file:path")
-        return base / unquote((url.netloc if relative else "") + url.path)
+        path = unquote((url.netloc if relative else "") + url.path)
+        on_this_machine = relative or url.netloc in ("", "localhost")
+        if url.query or url.fragment or "\0" in path or not on_this_machine:
+            raise ValueError("this URL names no folder: write file:///path or file:path")
+        return base / path

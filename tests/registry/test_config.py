@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cmp.errors import Severity
+from cmp.located.reader import LONGEST_TEXT
 from cmp.registry.config import load_config, parse_config
 from cmp.registry.endpoint import Endpoint, Kind, SortMode
 
@@ -97,6 +98,8 @@ ERRORS = {
     "null entry": ("registries: [~]\n", "RT306", "1:14"),
     "unknown field": (conf("foo: 1"), "RT304", "5:3"),
     "unknown top level field": (conf() + "other: 1\n", "RT304", "5:1"),
+    "unknown null field": (conf("foo: ~"), "RT304", "5:3"),
+    "unknown null top level field": (conf() + "other:\n", "RT304", "5:1"),
     "duplicate field": (conf("prefix: other"), "RT302", "5:3"),
     "name missing": ("registries:\n- api_url: https://a\n", "RT305", "2:3"),
     "name empty": ("registries:\n- {name: '', api_url: 'https://a'}\n", "RT307", "2:10"),
@@ -133,7 +136,10 @@ def test_an_error_has_its_place_and_fails_the_file(text: str, code: str, place: 
     assert (code, place) == (error.code, f"{error.place.line}:{error.place.column}")
 
 
-@pytest.mark.parametrize("url", ["file://host/a", "file:///a?b", "file:///a#b"])
+@pytest.mark.parametrize(
+    "url",
+    ["file://host/a", "file:///a?b", "file:///a#b", "file:///a%00", "file://[", "FILE://a/b"],
+)
 def test_a_file_url_names_a_folder_on_this_machine(url: str) -> None:
     text = f"registries:\n- {{name: a, prefix: a, api_url: '{url}'}}\n"
 
@@ -155,6 +161,16 @@ WARNINGS = {
         "2:21",
     ),
     "a URL without scheme": ("registries:\n- {name: a, prefix: a, api_url: a}\n", "RT335", "2:33"),
+    "a URL that cannot be one": (
+        "registries:\n- {name: a, prefix: a, api_url: 'htps://['}\n",
+        "RT335",
+        "2:33",
+    ),
+    "a login in a URL": (
+        "registries:\n- {name: a, prefix: a, api_url: 'https://user:hunter2@a'}\n",
+        "RT343",
+        "2:33",
+    ),
     "credentials that are none": (conf("credentials: user:hunter2"), "RT337", "5:16"),
     "a script": (conf("credentials: ext:/bin/script"), "RT338", "5:16"),
     "insecure": (conf("insecure: yes"), "RT339", "5:13"),
@@ -251,10 +267,16 @@ def test_a_file_is_loaded_with_its_name_in_the_findings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [(b"\xff", "decode"), (b"#" * 1024 * 1024 + b"\n", "larger")]
+    ("content", "code"),
+    [
+        (b"\xff", "RT330"),
+        (b"#" * LONGEST_TEXT + b"\n", "RT301"),
+        ("#\U0001f40b".encode() * (LONGEST_TEXT // 2) + b"\n", "RT301"),
+        ("\U0001f40b".encode() * (LONGEST_TEXT + 1), "RT330"),
+    ],
 )
 def test_a_file_that_is_no_text_or_too_large_cannot_be_read(
-    tmp_path: Path, content: bytes, reason: str
+    tmp_path: Path, content: bytes, code: str
 ) -> None:
     path = tmp_path / "registries.conf"
     path.write_bytes(content)
@@ -262,8 +284,17 @@ def test_a_file_that_is_no_text_or_too_large_cannot_be_read(
     endpoints, [finding] = load_config(path)
 
     assert endpoints == ()
-    assert finding.code == "RT330"
-    assert reason in finding.what
+    assert code == finding.code
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "registries.conf"
+    path.write_text(conf(), encoding="utf-8-sig")
+
+    endpoints, findings = load_config(path)
+
+    assert [endpoint.name for endpoint in endpoints] == ["zot"]
+    assert findings == []
 
 
 def test_a_file_that_is_not_there_cannot_be_read(tmp_path: Path) -> None:
