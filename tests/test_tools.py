@@ -1,4 +1,4 @@
-"""The script that provides kustomize and helm links, builds, or says what is missing in one line."""
+"""The script that provides kustomize and helm links, builds, or says in a line what is missing."""
 
 from __future__ import annotations
 
