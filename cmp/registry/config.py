@@ -185,8 +185,8 @@ def _check_certificates(entry: _Entry, base: Path) -> Iterator[Finding]:
     if endpoint.ca_file:
         try:
             text = (base / endpoint.ca_file).read_text(encoding="ascii", errors="replace")
-        except OSError as error:
-            what = f"{endpoint.ca_file} cannot be read: {error.strerror}"
+        except (OSError, ValueError) as error:  # the second for a name that no file has
+            what = f"the file cannot be read: {getattr(error, 'strerror', error)}"
             yield entry.finding("ca_file", "RT342", what)
         else:
             if not _has_certificate(text):

@@ -100,7 +100,7 @@ class LayoutSource:
                 raise self._missing(repository) from error
             if index is not None:
                 return index
-        raise UnreachableError("RT520", f"{path} is being rewritten, or is no index")
+        raise UnreachableError("RT517", f"{path} is being rewritten, or is no index")
 
     async def _read_index(self, path: str) -> Index | None:
         """index.json; None while it is being written.

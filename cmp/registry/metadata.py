@@ -89,15 +89,12 @@ class Describer:
             return {name: Tag(name) for name in names}
         question = _Question(repository, content, needs)
         resolved = await _each(names, content.resolve)
-        manifests = {found for found in resolved.values() if isinstance(found, Descriptor)}
+        manifests = [found for found in resolved.values() if isinstance(found, Descriptor)]
         described = await _each(manifests, lambda manifest: self._tag(question, manifest))
-        tags: dict[str, Tag] = {}
-        for name, found in resolved.items():
-            if isinstance(found, RegistryError):
-                tags[name] = _faulty(found)
-            else:
-                answer = described[found]
-                tags[name] = _faulty(answer) if isinstance(answer, RegistryError) else answer
+        tags = {
+            name: found if isinstance(found, Tag) else described[found]
+            for name, found in resolved.items()
+        }
         return {name: replace(tag, name=name) for name, tag in tags.items()}
 
     async def _tag(self, question: _Question, manifest: Descriptor) -> Tag:
@@ -207,16 +204,16 @@ _Answer = TypeVar("_Answer")
 
 async def _each(
     items: Iterable[_Item], ask: Callable[[_Item], Awaitable[_Answer]]
-) -> dict[_Item, _Answer | RegistryError]:
-    """The answer for each of *items*, or the error in its place; some at a time."""
+) -> dict[_Item, _Answer | Tag]:
+    """The answer for each of *items*, or the tag that an error makes of it; some at a time."""
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def answer(item: _Item) -> _Answer | RegistryError:
+    async def answer(item: _Item) -> _Answer | Tag:
         async with gate:
             try:
                 return await ask(item)
             except RegistryError as error:
-                return error
+                return _faulty(error)
 
     unique = list(dict.fromkeys(items))
     return dict(zip(unique, await asyncio.gather(*map(answer, unique)), strict=True))

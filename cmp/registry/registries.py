@@ -75,7 +75,7 @@ class Registries:
             layout = LayoutSource(
                 endpoint.folder(self._base),
                 clock=self._clock,
-                serves=endpoint.prefix.partition("/")[2],
+                serves=endpoint.prefix.partition("/")[2].strip("/"),
             )
             self._layouts[endpoint.prefix] = layout
         return layout

@@ -123,6 +123,7 @@ ERRORS = {
     "certificate without key": (conf("client_cert: a.pem"), "RT336", "5:16"),
     "key without certificate": (conf("client_key: a.pem"), "RT336", "5:15"),
     "no certificate": (conf("ca_data: junk"), "RT342", "5:12"),
+    "certificate file that cannot be": (conf(r'ca_file: "a\0b"'), "RT342", "5:12"),
     "certificate file missing": (conf("ca_file: ca.pem"), "RT342", "5:12"),
 }  # fmt: skip
 
