@@ -12,6 +12,7 @@ from cmp.policy.version import Version
 ALLOWED = {
     # A bare version, and the wildcards that missing segments are.
     "1.2.3": ("1.2.3 v1.2.3 1.2.3+x", "1.2.4 1.2.3-rc"),
+    "=1.2.3+b.01": ("1.2.3 1.2.3+x", "1.2.4"),
     "=1.2": ("1.2.0 1.2.9", "1.3.0 1.1.9"),
     "1.x": ("1.0.0 1.99.0", "2.0.0 0.9.0 1.5.0-rc"),
     "1.X.7": ("1.0.0 1.5.3", "2.0.7"),

@@ -61,6 +61,10 @@ def test_a_malformed_expression_is_told_with_its_place(
     assert capfd.readouterr().err == ""
 
 
+def test_the_longest_expression_is_read() -> None:
+    assert Expression("a" * 4096).search("a" * 4096) is not None
+
+
 def test_groups_are_known_by_number_and_name() -> None:
     expression = Expression("(a)|(?P<n>b)")
     assert expression.count == 2
