@@ -72,8 +72,8 @@ class Located:
         return here
 
     def with_fields(self, fields: dict[str, Located]) -> Located:
-        """The same mapping, at the same place, with other fields."""
-        return replace(self, value=fields)
+        """The same mapping, at the same place, with other fields; itself if it is no mapping."""
+        return replace(self, value=fields) if isinstance(self.value, dict) else self
 
     def all_faults(self) -> Iterator[Finding]:
         """The faults of this value and of all below it."""

@@ -31,6 +31,8 @@ _TYPES = {
     "tuple_type": "a list",
 }
 _QUOTABLE = (bool, int, float)
+# Likeness takes quadratic time, and no field has such a name.
+_LONGEST_NAME = 64
 # Fields whose value is never shown, not even a number's.
 _SECRET = frozenset({"pullSecret", "credentials"})
 
@@ -138,6 +140,8 @@ def _unknown(model: type[BaseModel], located: Located, path: Path, judge: Judge)
 
 def nearest_name(name: str, known: list[str], likeness: float = 0.6) -> str:
     """The name in *known* that *name* may be a slip of; "" if none is as like (0 to 1)."""
+    if len(name) > _LONGEST_NAME:
+        return ""
     folded = {_folded(each): each for each in known}
     near = difflib.get_close_matches(_folded(name), folded, n=1, cutoff=likeness)
     return folded[near[0]] if near else ""

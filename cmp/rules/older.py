@@ -20,39 +20,32 @@ _COMMITTER = ("gitCommitUser", "gitCommitEmail")
 def official_image(image: Located) -> tuple[Located, list[Finding]]:
     """An item of `images` with its own settings where the official schema has them."""
     older = {name: image.fields[name] for name in _MOVED if name in image.fields}
-    if not older:
-        return official_holder(image)
-    block = image.get(SETTINGS)
-    stated = block.fields if block is not None else {}
-    findings = [_moved(name, value, both=name in stated) for name, value in older.items()]
-    here = block if block is not None else replace(image, faults=())
-    settings = here.with_fields({**older, **stated})
-    kept = {name: value for name, value in image.fields.items() if name not in older}
-    if block is not None and not isinstance(block.value, dict):
-        return image.with_fields(kept), findings  # its wrong type is said later
-    official, more = official_holder(image.with_fields({**kept, SETTINGS: settings}))
+    block = image.get(SETTINGS) or replace(image, value={}, faults=())
+    findings = [_moved(name, value, both=name in block.fields) for name, value in older.items()]
+    fields = {name: value for name, value in image.fields.items() if name not in older}
+    if older and isinstance(block.value, dict):  # else its type is wrong, which is said later
+        fields[SETTINGS] = block.with_fields(older | block.fields)
+    official, more = official_holder(image.with_fields(fields))
     return official, findings + more
 
 
 def official_holder(holder: Located) -> tuple[Located, list[Finding]]:
-    """A spec, ref or image with its blocks of settings and write-back in the official form.
+    """A spec, ref or image whose blocks of settings and write-back are in the official form.
 
     `allowTags` becomes a list of what the official field spells: any of them allows.
     """
     fields = dict(holder.fields)
     findings: list[Finding] = []
-    settings = holder.get(SETTINGS)
-    if settings is not None and settings.get("allowTags") is not None:
-        allowed, findings = _allow_tags(settings.fields["allowTags"])
-        fields[SETTINGS] = settings.with_fields({**settings.fields, "allowTags": allowed})
-    write_back = holder.get("writeBackConfig")
-    if write_back is not None:
-        for name in _COMMITTER:
-            findings += [_committer(value) for value in [write_back.get(name)] if value]
-        kept = {name: value for name, value in write_back.fields.items() if name not in _COMMITTER}
-        if isinstance(write_back.value, dict):
-            fields["writeBackConfig"] = write_back.with_fields(kept)
-    return (holder.with_fields(fields) if isinstance(holder.value, dict) else holder), findings
+    if allow_tags := holder.at(SETTINGS, "allowTags"):
+        settings = fields[SETTINGS]
+        allowed, findings = _allow_tags(allow_tags)
+        fields[SETTINGS] = settings.with_fields(settings.fields | {"allowTags": allowed})
+    if write_back := holder.get("writeBackConfig"):
+        older = [value for name in _COMMITTER if (value := write_back.get(name))]
+        kept = {name: value for name, value in write_back.fields.items() if value not in older}
+        fields["writeBackConfig"] = write_back.with_fields(kept)
+        findings += [_committer(value) for value in older]
+    return holder.with_fields(fields), findings
 
 
 def _moved(name: str, value: Located, *, both: bool) -> Finding:

@@ -19,6 +19,7 @@ from cmp.rules.model import (
     CommonUpdateSettings,
     ImageFields,
     ImagesVerification,
+    LabelSelector,
     RefFields,
     ResourceFields,
     SpecFields,
@@ -35,6 +36,9 @@ from cmp.rules.remarks import (
 )
 from cmp.rules.units import Image, Ref, Resource, image_name, unique_alias
 from cmp.rules.writeback import write_back_fault
+
+# The name of an Application has at most 253; and specificity is found in quadratic time.
+_LONGEST_PATTERN = 1024
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -70,10 +74,11 @@ def read_resource(document: Located) -> Resource:
     """The ImageUpdater in *document*."""
     _, findings = validate(ResourceFields, document)
     findings += _faults(document, below="spec")
-    fields, above = None, _NOTHING_ABOVE
+    metadata, spec = document.get("metadata"), document.get("spec")
+    above = _NOTHING_ABOVE
     refs: tuple[Ref, ...] | None = None
     wrong: list[Finding] = []
-    if spec := document.get("spec"):
+    if spec:
         official, older = official_holder(spec)
         fields, more = _checked(SpecFields, official, below="applicationRefs")
         findings += older + more + settings_remarks(official) + spec_remarks(official)
@@ -83,8 +88,8 @@ def read_resource(document: Located) -> Resource:
     broken = refs is None or _has_error(findings)
     return Resource(
         located=document,
-        namespace=(fields and fields.namespace) or _text(document.at("metadata"), "namespace"),
-        name=_text(document.at("metadata"), "name"),
+        namespace=_text(spec, "namespace") or _text(metadata, "namespace"),
+        name=_text(metadata, "name"),
         refs=None if broken and not refs else refs,  # none may be a slip for another field
         findings=tuple(findings + wrong + twin_remarks(refs or ())),
         broken=broken,
@@ -99,12 +104,12 @@ def _ref(item: Located, above: _Above) -> Ref:
     flag = official.get("useAnnotations")
     by_annotations = flag is not None and flag.value is True
     items, wrong = _list(official, "images", needed=not by_annotations)
-    glob, malformed = _glob(official.get("namePattern"))
+    pattern, glob, malformed = _pattern(official)
     ref = Ref(
         located=item,
-        pattern=_text(official, "namePattern"),
+        pattern=pattern,
         glob=glob,
-        selector=fields.label_selectors if fields else None,
+        selector=fields.label_selectors if fields else _selector(official),
         use_annotations=by_annotations,
         settings=above.settings,
         verification=above.verification,
@@ -122,9 +127,10 @@ def _ref(item: Located, above: _Above) -> Ref:
 
 def _images(items: list[Located], above: _Above) -> list[Image]:
     images: list[Image] = []
+    taken: dict[str, int] = {}
     for item in items:
         image = _image(item, above)
-        alias = unique_alias(image.alias, (each.alias for each in images))
+        alias = unique_alias(image.alias, taken)
         remarks = image_remarks(image, alias)
         images.append(replace(image, alias=alias, findings=(*image.findings, *remarks)))
     return images
@@ -175,13 +181,25 @@ def _failures(official: Located, ref: Ref) -> list[Finding]:
     return findings
 
 
-def _glob(pattern: Located | None) -> tuple[Glob | None, list[Finding]]:
-    if pattern is None:
-        return None, []
+def _selector(official: Located) -> LabelSelector | None:
+    """The selector of a ref that is broken elsewhere: it tells whose images are disabled."""
+    selector = official.get("labelSelectors")
+    return validate(LabelSelector, selector)[0] if selector else None
+
+
+def _pattern(official: Located) -> tuple[str, Glob | None, list[Finding]]:
+    """The pattern, blank where it cannot be read; compiled, or None where it is malformed."""
+    pattern = official.get("namePattern")
+    if pattern is None or isinstance(pattern.value, dict | list):
+        return "", None, []
+    if len(pattern.text) > _LONGEST_PATTERN:
+        what = f"the pattern has more than {_LONGEST_PATTERN} characters"
+        return "", None, [pattern.finding("RT321", what)]
     try:
-        return compile_glob(pattern.text), []
+        return pattern.text, compile_glob(pattern.text), []
     except InvalidGlobError as error:
-        return None, [pattern.finding("RT321", f"the pattern matches nothing: {error}")]
+        what = f"the pattern matches nothing: {error}"
+        return pattern.text, None, [pattern.finding("RT321", what)]
 
 
 def _text(parent: Located | None, name: str) -> str:

@@ -49,7 +49,12 @@ class Governing:
 
 
 def specificity(ref: Ref) -> int:
-    """The score of *ref*: the highest that matches governs, of equal ones the first."""
+    """The score of *ref*: the highest that matches governs, of equal ones the first.
+
+    A pattern that cannot be read is the least specific.
+    """
+    if ref.glob is None and not ref.pattern:
+        return -1
     literals = re.sub(r"[*?]", "", _CLASS.sub("", ref.pattern))
     score = len(literals.encode())
     if not _WILDCARD.search(ref.pattern):
@@ -69,7 +74,7 @@ def govern(resource: Resource, application: Application) -> Governing:
         return Governing(units=(_whole(resource, _errors(resource)),))
     notes: list[str] = []
     passed: list[tuple[DisabledUnit, ...]] = []
-    for ref in _matching(resource.refs, application, notes):
+    for ref in _matching(resource, application, notes):
         if ref.broken or resource.broken:
             errors = _errors(ref) or _errors(resource)
             return Governing(ref, units=_disabled(ref, application, errors), notes=tuple(notes))
@@ -84,13 +89,13 @@ def govern(resource: Resource, application: Application) -> Governing:
     return Governing(units=passed[0] if passed else (), notes=tuple(notes))
 
 
-def _matching(refs: tuple[Ref, ...], application: Application, notes: list[str]) -> Iterator[Ref]:
+def _matching(resource: Resource, application: Application, notes: list[str]) -> Iterator[Ref]:
     """The refs that match, the most specific first; *notes* gets those that cannot be told."""
-    for ref in sorted(refs, key=specificity, reverse=True):
+    for ref in sorted(resource.refs or (), key=specificity, reverse=True):
         if not _names(ref, application):
             continue
         if unknown := _unknown(ref, application):
-            notes.append(f"ref {ref.pattern} does not count: {unknown}")
+            notes.append(f"ref {ref.pattern} of {resource} does not count: {unknown}")
         elif _fits_labels(ref, application):
             yield ref
 
@@ -165,12 +170,13 @@ def _annotated_images(
     ref: Ref, application: Application, annotated: Annotated
 ) -> tuple[Image, ...]:
     images: list[Image] = []
+    taken: dict[str, int] = {}
     for each in annotated.images:
         name = image_name(each.name)
         base = each.alias or name.repository.last_element or "image"
         image = Image(
             located=_list_of(application),
-            alias=unique_alias(base, (image.alias for image in images)),
+            alias=unique_alias(base, taken),
             written_alias=each.alias,
             name=name,
             settings=merge_settings(annotated.settings, each.settings),

@@ -7,9 +7,8 @@ another thing: the Image Updater passes over such a ref, and the next that match
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from cmp.errors import Finding, Place
@@ -110,19 +109,22 @@ def image_name(text: str) -> ImageName:
     return replace(ImageName.parse(f"={text}"), text=text)
 
 
-def unique_alias(alias: str, taken: Iterable[str]) -> str:
-    """*alias*, or the first of `alias-2`, `alias-3`, … that is not *taken*."""
-    aliases = set(taken)
-    numbered = (f"{alias}-{number}" for number in itertools.count(2))
-    return next(each for each in itertools.chain([alias], numbered) if each not in aliases)
+def unique_alias(alias: str, taken: dict[str, int]) -> str:
+    """*alias*, or the first of `alias-2`, `alias-3`, … that is free; *taken* counts them."""
+    unique = alias
+    while unique in taken:
+        taken[alias] += 1
+        unique = f"{alias}-{taken[alias]}"
+    taken[unique] = 1
+    return unique
 
 
 @dataclass(frozen=True, slots=True)
 class Ref(_Unit):
     """Which Applications, and how their images are ruled; *settings* are those of spec and ref.
 
-    *glob* is None where the pattern is malformed, *images* where they cannot be read; *failure* is
-    why the ref is passed over.
+    *glob* is None where the pattern is malformed or, then blank, cannot be read; *images* where
+    they cannot be read; *failure* is why the ref is passed over.
     """
 
     located: Located

@@ -173,3 +173,9 @@ def test_a_duplicate_key_in_the_settings_of_an_image_is_a_fault_of_that_image() 
     )
     (unit,) = rules_for(rules, APPLICATION).disabled
     assert unit.what.startswith("the key stands twice")
+
+
+def test_a_write_back_of_a_wrong_type_is_told() -> None:
+    text = f"{HEAD}  writeBackConfig: []\n  applicationRefs: []\n"
+    told = [str(each) for each in rules_in(text, "r").findings]
+    assert "r:5:20: spec.writeBackConfig: a mapping is due here, not a list [RT306]" in told

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmp.errors import RuleError
+from cmp.located import load_documents
 from cmp.located.reader import LONGEST_TEXT
 from cmp.rules import RuleSet, read_rules, rules_for, rules_in
+from cmp.rules.read import rules_of
 from tests.rules.updaters import application, manifest, ref, text
 
 ONE = manifest(ref("shop-1", "example.com/a"), name="one")
@@ -46,6 +48,10 @@ def test_what_is_no_rule_is_ignored_with_a_note() -> None:
     rules = rules_in(text(CONFIG_MAP, ONE, {**ONE, "apiVersion": "other.example.com/v1"}), "f")
     assert names(rules) == ["argocd/one"]
     assert rules.notes == ("f:1:1: ConfigMap is ignored", "f:5:1: ImageUpdater is ignored")
+
+
+def test_documents_that_are_read_elsewhere_become_rules() -> None:
+    assert rules_of(load_documents(text(ONE, TWO), "f")) == rules_in(text(ONE, TWO), "f")
 
 
 def test_a_list_without_items_holds_nothing() -> None:
@@ -145,21 +151,18 @@ TWIN = manifest(ref("shop-1", "example.com/a:~2"), name="one")
 RESOURCES = [ONE, TWO, THREE, BROKEN, TWIN, CONFIG_MAP]
 
 
-@given(
-    order=st.permutations(RESOURCES),
-    cut=st.integers(0, len(RESOURCES)),
-    name=st.sampled_from(["shop-1", "shop-2", "web"]),
-)
-def test_the_order_of_files_and_documents_does_not_matter(
-    order: list[Any], cut: int, name: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = tmp_path_factory.mktemp("rules")
-    for file, resources in (("a.yaml", order[:cut]), ("b.yaml", order[cut:])):
-        (folder / file).write_text(text(*resources))
+@settings(deadline=None)  # a busy machine reads YAML slowly
+@given(order=st.permutations(RESOURCES), name=st.sampled_from(["shop-1", "shop-2", "web"]))
+def test_the_order_of_documents_does_not_matter(order: list[Any], name: str) -> None:
     together = rules_in(text(*RESOURCES), "f")
-    assert outcome(read_rules([folder / "b.yaml", folder / "a.yaml"]), name) == outcome(
-        together, name
-    )
+    assert outcome(rules_in(text(*order), "f"), name) == outcome(together, name)
+
+
+def test_the_order_of_files_does_not_matter(tmp_path: Path) -> None:
+    files = [tmp_path / "a.yaml", tmp_path / "b.yaml"]
+    for file, resources in zip(files, (RESOURCES[:3], RESOURCES[3:]), strict=True):
+        file.write_text(text(*resources))
+    assert read_rules(files) == read_rules(files[::-1])
 
 
 json_values = st.recursive(
@@ -183,6 +186,7 @@ json_values = st.recursive(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(spec=json_values, refs=json_values, images=json_values)
 def test_nothing_that_a_resource_may_hold_makes_reading_fail(
     spec: Any, refs: Any, images: Any

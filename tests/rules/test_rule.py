@@ -252,6 +252,13 @@ def test_resources_that_share_the_name_in_the_manifest_overlap() -> None:
     assert repositories(found) == ["mirror.example.com/a"]
 
 
+def test_images_of_one_alias_are_numbered_however_many_they_are() -> None:
+    images = [{"alias": alias, "imageName": "nginx"} for alias in ["a", "a-2", *["a"] * 5000]]
+    aliases = [rule.alias for rule in matched(resource(ref("*", *images))).rules]
+    assert aliases[:4] == ["a", "a-2", "a-3", "a-4"]
+    assert len(set(aliases)) == len(aliases)
+
+
 def test_an_application_without_rules_has_none() -> None:
     found = matched(resource(ref("web", "nginx")))
     assert found == Matched()
