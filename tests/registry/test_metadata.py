@@ -217,6 +217,17 @@ def test_content_that_is_not_what_its_digest_says_is_malformed() -> None:
     assert tag.digest is None
 
 
+def test_a_config_that_is_not_what_its_digest_says_is_malformed() -> None:
+    shelf = Shelf()
+    content = MemoryContent({"v1": shelf.image("2024-01-01T00:00:00Z")}, shelf.bodies)
+    content.bodies[digest_of(shelf.bodies[0])] += b" "
+
+    tag = describe(content, BUILT)["v1"]
+
+    assert tag.fault is Fault.MALFORMED
+    assert "not what its digest" in tag.detail
+
+
 def test_the_digest_of_an_image_is_told_even_where_its_date_is_missing() -> None:
     shelf = Shelf()
     image = shelf.image(None)
@@ -261,6 +272,18 @@ def test_an_index_within_an_index_is_opened_and_each_child_once() -> None:
 
     assert tag.created == parse_instant("2024-01-01T00:00:00Z")
     assert content.asked == {"resolve": 1, "manifest": 3, "blob": 1}
+
+
+def test_a_child_that_many_indexes_name_counts_once() -> None:
+    shelf = Shelf()
+    images = [shelf.image(f"2024-01-01T00:{n // 60:02}:{n % 60:02}Z") for n in range(100)]
+    children = [(image, "linux/amd64") for image in images]
+    indexes = [shelf.index(*children, (image, "linux/amd64")) for image in images[:10]]
+    content = MemoryContent(
+        {"v1": shelf.index(*[(i, "linux/amd64") for i in indexes])}, shelf.bodies
+    )
+
+    assert describe(content, BUILT)["v1"].created == parse_instant("2024-01-01T00:01:39Z")
 
 
 def test_indexes_are_opened_only_so_far() -> None:
