@@ -59,7 +59,7 @@ def test_the_explanation_names_rule_policy_choice_places_and_each_other_tag() ->
         "  image    line 6, document 1, Pod p, spec.containers[0].image: 1.0.0 → 1.1.0",
         f"  image    line 7, document 1, Pod p, spec.containers[1].image: {DIGEST} → 1.1.0",
         "  older    1.0.0",
-        "  refused  2.0.0-rc.1  a pre-release, and no constraint asks for one",
+        "  refused  2.0.0-rc.1  a pre-release, and * admits releases only",
         "  refused  dev-1       not a version",
         "  refused  dev-2       not a version",
     ]

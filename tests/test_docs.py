@@ -1,0 +1,78 @@
+"""The documentation tells the truth: its commands run, its codes exist, its excerpt is real."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import EXAMPLE, Laptop, laptop
+
+__all__ = ["laptop"]  # a fixture
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SOURCES = sorted((ROOT / "cmp").rglob("*.py"))
+
+
+def commands() -> Iterator[str]:
+    """Each `$ retag …` or `$ … | retag …` line of a console block."""
+    for page in PAGES:
+        for block in re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL):
+            for line in block.replace("\\\n", "").splitlines():
+                if line.startswith("$ ") and "retag" in line and "activate" not in line:
+                    yield line.removeprefix("$ ").partition("   #")[0]
+
+
+CHART = {
+    "Chart.yaml": "apiVersion: v2\nname: chart\nversion: 1.0.0\n",
+    "values.yaml": "tag: v1.2.0\n",
+    "templates/pod.yaml": (
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n"
+        '  - {name: c, image: "registry.example.com/app:{{ .Values.tag }}"}\n'
+    ),
+}
+
+
+@pytest.mark.parametrize("command", sorted(set(commands())))
+def test_the_commands_of_the_documentation_run(laptop: Laptop, command: str) -> None:
+    shutil.copytree(EXAMPLE / "kustomize", laptop.folder / "app", dirs_exist_ok=True)
+    shutil.copytree(laptop.folder / "zot/profanity-api", laptop.folder / "zot/app")
+    for name, text in CHART.items():
+        laptop.write(f"chart/{name}", text)
+    rules = (EXAMPLE / "rules.yaml").read_text()
+    laptop.write("rules.yaml", rules.replace("profanity-*", "my-*"))
+    laptop.write("rules/rules.yaml", rules.replace("profanity-*", "my-*"))
+    path = f"{Path(sys.executable).parent}:{shutil.os.environ['PATH']}"  # type: ignore[attr-defined]
+
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=laptop.folder,
+        env={"PATH": path, "HOME": str(laptop.folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    found = "--diff" in command or "lint" in shlex.split(command)
+    assert done.returncode == int(found), done.stderr
+    assert done.stdout
+
+
+def test_every_code_of_the_source_is_documented_and_the_other_way_round() -> None:
+    used = {code for path in SOURCES for code in re.findall(r'"(RT\d{3})"', path.read_text())}
+    documented = re.findall(r"^### (RT\d{3}) \S", (ROOT / "docs/errors.md").read_text(), re.M)
+
+    assert sorted(used) == documented
+
+
+def test_every_relative_link_of_the_documentation_leads_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
