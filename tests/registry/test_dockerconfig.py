@@ -113,8 +113,9 @@ def test_auth_counts_before_username_and_password(entry: Any, login: Login) -> N
 
 BROKEN: list[Any] = [
     "x", None, [], {}, {"auth": ""}, {"auth": 5}, {"auth": "%%%"}, {"auth": "dT%pw"},
-    {"auth": "dTpwdw"}, {"auth": "dQ=="}, {"auth": "dTr__j8-"}, {"auth": "//86cA=="}, {"username": "u"},
-    {"username": 1, "password": "p"}, {"auth": 5, "username": "u", "password": "p"},
+    {"auth": "dTpwdw"}, {"auth": "dQ=="}, {"auth": "dTr__j8-"},
+    {"auth": "//86cA=="}, {"username": "u"}, {"username": 1, "password": "p"},
+    {"auth": 5, "username": "u", "password": "p"},
     {"identitytoken": "t"},
 ]  # fmt: skip
 
