@@ -16,7 +16,7 @@ from cmp.render.directory import render_directory
 from cmp.render.helm import render_helm
 from cmp.render.kustomization import KUSTOMIZATIONS
 from cmp.render.kustomize import render_kustomize
-from cmp.render.paths import inside
+from cmp.render.paths import inside, walk
 from cmp.render.permissions import Permissions
 from cmp.render.workspace import Workspace, workspace
 from cmp.request import Request
@@ -42,8 +42,12 @@ def render(
         raise RenderError("RT435", f"{request.path} is not a folder")
     tool = request.options.tool or detect(source)
     _check_options(request.options, tool)
-    with workspace(root, source, seconds=seconds) as space:
-        return _render(tool, request, permissions or Permissions(), space)
+    try:
+        with workspace(root, source, seconds=seconds) as space:
+            return _render(tool, request, permissions or Permissions(), space)
+    except OSError as error:  # no rights, or no room for temporary files
+        what = f"{error.filename}: {error.strerror}"
+        raise RenderError("RT435", f"a file cannot be read or written: {what}") from None
 
 
 def _render(tool: Tool, request: Request, permissions: Permissions, space: Workspace) -> bytes:
@@ -57,12 +61,12 @@ def _render(tool: Tool, request: Request, permissions: Permissions, space: Works
 def detect(folder: Path) -> Tool:
     """What renders *folder*: as Argo CD finds out (util/app/discovery), the last name decides."""
     tool = Tool.DIRECTORY
-    for path in sorted(folder.iterdir()):
-        if path.is_dir() and not path.is_symlink():
+    for entry in walk(folder, recurse=False):
+        if entry.is_dir(follow_symlinks=False):
             continue
-        if path.name.endswith("Chart.yaml"):
+        if entry.name.endswith("Chart.yaml"):
             tool = Tool.HELM
-        if path.name in KUSTOMIZATIONS:
+        if entry.name in KUSTOMIZATIONS:
             tool = Tool.KUSTOMIZE
     return tool
 

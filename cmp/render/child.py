@@ -24,7 +24,8 @@ _LARGEST_STDERR = 64 * 1024  # bytes kept; the text becomes part of the Applicat
 _CHUNK = 64 * 1024  # a pipe's buffer on Linux
 
 _PASSED = ("LANG", "LC_ALL", "TZ")
-_PASSED_ONLINE = ("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy")
+_PASSED_ONLINE = ("SSL_CERT_FILE", "SSL_CERT_DIR", *_PROXIES)
 # A Go program with these variables sends no request. Port 0 of a proxy refuses each connection,
 # and REQUEST_METHOD makes plain HTTP fail before one (golang.org/x/net/http/httpproxy: HTTP_PROXY
 # is not trusted in CGI). Loopback addresses go past a proxy: there plain HTTP fails all the same,
@@ -37,9 +38,9 @@ _OFFLINE = {
     "SSL_CERT_DIR": "/dev/null",
     "GIT_ALLOW_PROTOCOL": "none",
 }
-# How Go programs complain of that environment.
-SIGNS_OF_FETCHING = ("HTTP_PROXY value in CGI", "proxyconnect tcp", "no 'git' program on path")
 _ONLINE = {"GIT_ALLOW_PROTOCOL": "https", "GIT_TERMINAL_PROMPT": "0"}
+# How Go programs complain of being offline.
+SIGNS_OF_FETCHING = ("HTTP_PROXY value in CGI", "proxyconnect tcp", "no 'git' program on path")
 
 
 def environment(
@@ -156,11 +157,12 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def _descendants(pid: int) -> list[int]:
+    """What the threads of *pid* started, and those again; nothing where there is no /proc."""
     found, waiting = [], [pid]
     while waiting:
-        parent = waiting.pop()
-        with contextlib.suppress(OSError):
-            children = Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii")
-            waiting += map(int, children.split())
-        found.append(parent)
-    return found[1:]
+        for children in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                started = [int(each) for each in children.read_text(encoding="ascii").split()]
+                found += started
+                waiting += started
+    return found

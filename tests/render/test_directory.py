@@ -96,6 +96,50 @@ def test_json_among_yaml_is_a_document(tmp_path: Path) -> None:
     assert rendered(tmp_path, ".") == '{"kind": "A"}\n---\n{"kind": "B"}\n---\nkind: C\n'
 
 
+def test_surrogate_pairs_of_json_among_yaml_become_characters(tmp_path: Path) -> None:
+    json = '{"kind": "A", "a": "\\ud83d\\ude00 \\\\ud83d\\ude00 \\u00e9"}'
+    write(tmp_path, {"a.json": json, "b.yaml": "kind: B\na: \\ud83d\\ude00\n"})
+
+    assert rendered(tmp_path, ".") == (
+        '{"kind": "A", "a": "😀 \\\\ud83d\\ude00 \\u00e9"}\n---\nkind: B\na: \\ud83d\\ude00\n'
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('{"kind": "A"}\n{"kind": "B"}\n', id="JSON behind JSON"),
+        pytest.param('{"kind": "A"}\nkind: B\n', id="YAML behind JSON"),
+        pytest.param('{"kind": "A"}---\nkind: B\n', id="a separator that is none"),
+    ],
+)
+def test_what_would_be_lost_behind_json_is_an_error_unless_it_is_alone(
+    tmp_path: Path, text: str
+) -> None:
+    write(tmp_path, {"a.yaml": text})
+
+    assert rendered(tmp_path, ".") == text
+
+    write(tmp_path, {"b.yaml": _object("b")})
+    with pytest.raises(RenderError, match=r"a\.yaml goes on behind a JSON object.*RT453"):
+        rendered(tmp_path, ".")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('\n{"kind": "A"}\n\n---\nkind: B\n', id="a separator"),
+        pytest.param('{"kind": "A"}  \n', id="blanks"),
+        pytest.param("{apiVersion: 1, kind: A, metadata: {}}\n", id="YAML's own braces"),
+        pytest.param('{"kind": ' + "[" * 100_000 + "\n", id="nested too deep"),
+    ],
+)
+def test_json_in_yaml_files_stays_as_it_is(tmp_path: Path, text: str) -> None:
+    write(tmp_path, {"a.yaml": text, "b.yaml": _object("b")})
+
+    assert rendered(tmp_path, ".") == f"{text}---\n{_object('b')}"
+
+
 @pytest.mark.parametrize(
     "content",
     [

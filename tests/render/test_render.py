@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,15 @@ def test_a_source_without_repository_is_its_own(tmp_path: Path) -> None:
     (tmp_path / "app" / "b.yaml").symlink_to("../secret.yaml")
     with pytest.raises(RenderError, match="RT434"):
         render(Request("web", path=str(tmp_path / "app")))
+
+
+def test_no_room_for_temporary_files_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nothing"))
+
+    with pytest.raises(RenderError, match=r"nothing.*: No such file or directory \[RT435\]"):
+        rendered(tmp_path, ".")
 
 
 def test_standard_input_is_read_whole() -> None:
