@@ -7,12 +7,12 @@ from cmp.manifests.fields import ImageField, InvalidImageFieldError
 from cmp.manifests.find import find_images
 from cmp.manifests.objects import is_empty, objects
 from cmp.manifests.rewrite import rewrite
-from cmp.manifests.sites import Place, Quoting, Site
+from cmp.manifests.sites import Location, Quoting, Site
 
 __all__ = [
     "ImageField",
     "InvalidImageFieldError",
-    "Place",
+    "Location",
     "Quoting",
     "Site",
     "find_images",

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from cmp.errors import ManifestError
 from cmp.manifests.jsontext import JsonText
 from cmp.manifests.reader import Reader
-from cmp.manifests.sites import Place
+from cmp.manifests.sites import Location
 from cmp.manifests.text import Lines, Part, Refusal, Text
 from cmp.manifests.yamltext import YamlText
 
@@ -30,9 +30,9 @@ class Document:
         except Refusal as refusal:
             raise self._error(refusal) from None
 
-    def place(self, offset: int) -> Place:
+    def place(self, offset: int) -> Location:
         """The place of *offset* of the stream."""
-        return Place(self._number, self._lines.at(offset))
+        return Location(self._number, self._lines.at(offset))
 
     def _error(self, refusal: Refusal) -> ManifestError:
         where = str(self.place(refusal.offset))

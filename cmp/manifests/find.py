@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
+
+from yaml.events import ScalarEvent
 
 from cmp.errors import ManifestError
 from cmp.manifests import scalars
@@ -13,12 +14,14 @@ from cmp.manifests.fields import ImageField
 from cmp.manifests.grammar import Grammar
 from cmp.manifests.images import Images, Use, path_of
 from cmp.manifests.nodes import Scalar
-from cmp.manifests.sites import Place, Site
+from cmp.manifests.sites import Location, Site
 from cmp.manifests.spelling import Spelling
 from cmp.manifests.stream import MAX_BYTES, Splitter
 from cmp.manifests.text import Part, begin
 from cmp.reference import InvalidReferenceError, Reference, Repository
 
+# A host and a name of 255 characters, a tag of 128, a digest of 135.
+_LONGEST_REFERENCE = 1024
 _BLOCKS = frozenset("|>")
 
 
@@ -34,7 +37,14 @@ def find_images(
     if len(stream) > MAX_BYTES:
         raise ManifestError("RT400", f"the manifests exceed {MAX_BYTES:,} bytes, Argo CD's limit")
     finder = _Finder(stream, repositories, fields)
-    return [site for part in Splitter(stream) for site in finder.sites(part)]
+    if not finder.spelling.may_stand_anywhere(stream):
+        return []
+    return [
+        site
+        for part in Splitter(stream)
+        if finder.spelling.may_stand_in(stream, part.start, part.end)
+        for site in finder.sites(part)
+    ]
 
 
 class _Finder:
@@ -45,13 +55,12 @@ class _Finder:
     ) -> None:
         self._stream = stream
         self._repositories = frozenset(repositories)
-        self._spelling = Spelling(repositories)
+        self.spelling = Spelling(repositories)
         self._grammar = Grammar(field.pattern for field in fields)
+        self._references: dict[str, Reference | None] = {}  # a stream names few images, often
 
     def sites(self, part: Part) -> Iterator[Site]:
-        """The images of *part*; it is not read if it cannot hold any."""
-        if not self._spelling.may_stand_in(self._stream, part.start, part.end):
-            return
+        """The images of *part*."""
         document = Document(self._stream, part, self._grammar.last_keys)
         images = Images(document.content.root, self._grammar)
         for scalar in document.content.scalars:
@@ -68,12 +77,22 @@ class _Finder:
         text = scalars.string_of(event)
         if text and event.style in _BLOCKS:
             text = text.strip()  # a block mostly ends with a line break, which is an error below
-        image = text and _reference(text)
-        return image if image and image.repository in self._repositories else None
+        if text is None or len(text) > _LONGEST_REFERENCE:
+            return None
+        if text not in self._references:
+            self._references[text] = self._parsed(text)
+        return self._references[text]
+
+    def _parsed(self, text: str) -> Reference | None:
+        try:
+            image = Reference.parse(text)
+        except InvalidReferenceError:
+            return None
+        return image if image.repository in self._repositories else None
 
     def _check_end(self, document: Document, part: Part) -> None:
-        dropped = document.text.dropped()
-        if dropped is None or not self._spelling.may_stand_in(self._stream, dropped, part.end):
+        dropped = document.text.dropped(document.content.end)
+        if dropped is None or not self.spelling.may_stand_in(self._stream, dropped, part.end):
             return
         raise ManifestError(
             "RT405",
@@ -83,7 +102,7 @@ class _Finder:
         )
 
 
-def _place(document: Document, images: Images, scalar: Scalar) -> Place:
+def _place(document: Document, images: Images, scalar: Scalar) -> Location:
     line = document.place(document.text.offset(begin(scalar.event)))
     thing = images.object_of(scalar)
     if thing is None:
@@ -92,33 +111,31 @@ def _place(document: Document, images: Images, scalar: Scalar) -> Place:
         thing.metadata.fact(key) if thing.metadata else "" for key in ("namespace", "name")
     )
     path = path_of(scalar, thing)
-    return Place(line.document, line.line, thing.fact("kind"), namespace, name, path)
+    return Location(line.document, line.line, thing.fact("kind"), namespace, name, path)
 
 
-def _site(document: Document, scalar: Scalar, image: Reference, place: Place) -> Site:
+def _site(document: Document, scalar: Scalar, image: Reference, place: Location) -> Site:
     span = document.text.span(scalar.event)
     if span is None or scalars.is_binary(scalar.event):
         raise ManifestError(
             "RT406",
-            f"{image} is written as a block, over several lines or as base64",
+            f"{image} is written {_form(scalar.event)}",
             where=str(place),
-            remedy="write it in one line",
+            remedy="write it in one line of UTF-8",
         )
     return Site(span.start, span.end, span.quoting, image, place)
 
 
-def _shared(image: Reference, place: Place) -> ManifestError:
+def _form(event: ScalarEvent) -> str:
+    if scalars.is_binary(event):
+        return "as base64"
+    return "as a block" if event.style in _BLOCKS else "over several lines, or as UTF-16"
+
+
+def _shared(image: Reference, place: Location) -> ManifestError:
     return ManifestError(
         "RT407",
         f"the anchor of {image} serves something else than images, too",
         where=str(place),
         remedy="write the image out in each place",
     )
-
-
-@lru_cache(maxsize=1024)  # a stream names few images, often
-def _reference(text: str) -> Reference | None:
-    try:
-        return Reference.parse(text)
-    except InvalidReferenceError:
-        return None

@@ -88,8 +88,7 @@ def _uses(node: Node) -> Iterator[tuple[Collection, Key]]:
     while todo:
         current = todo.pop()
         for holder, key in ((current.holder, current.key), *current.uses):
-            if holder is None:
-                continue
+            assert holder is not None  # nobody asks for the uses of the document's own list
             target = _merged_into(holder, key)
             if target is None:
                 yield holder, key
@@ -108,7 +107,7 @@ def _merged_into(holder: Collection, key: Key) -> Collection | None:
 def path_of(node: Node, top: Collection | None) -> str:
     """The field path of *node* below *top*: `spec.template.spec.containers[0].image`."""
     keys: list[str] = []
-    while node is not top and node.holder is not None:
+    while node is not top and node.holder and node.holder.key is not Special.ROOT:
         merged = node.holder.key is Special.MERGE and not node.holder.is_mapping
         if isinstance(node.key, int) and not merged:
             keys.append(f"[{node.key}]")

@@ -1,7 +1,7 @@
 """JSON documents: where a value ends, and its events with exact offsets.
 
-The standard decoder judges (and refuses what Go's `encoding/json` refuses); a scan over the tokens
-then gives the places, in libyaml's words, so that one reader serves YAML and JSON.
+The grammar is RFC 8259, as Go's `encoding/json` reads it. Events are libyaml's, so that one reader
+serves YAML and JSON.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, Never
 
 from yaml.error import Mark
 from yaml.events import (
@@ -23,16 +22,39 @@ from yaml.events import (
 )
 
 from cmp.manifests.sites import Quoting
-from cmp.manifests.text import Part, Span, begin, finish
+from cmp.manifests.text import MAX_DEPTH, Part, Span, begin, finish
 
-_SPACES = re.compile(r"[ \t\r\n]*+")
-_TOKEN = re.compile(rb'[{}\[\]]|"(?:[^"\\]++|\\.)*+"|[^ \t\r\n,:{}\[\]"]++')
+_SPACES = re.compile(rb"[ \t\r\n]*+")
+# Every quantifier keeps what it took, so a token costs no more than its length.
+_TOKEN = re.compile(
+    rb"""[ \t\r\n]*+(?:
+        (?P<object>\{) | (?P<object_end>\}) | (?P<list>\[) | (?P<list_end>\])
+      | (?P<comma>,) | (?P<colon>:)
+      | (?P<string>"(?:[^"\\\x00-\x1f]++ | \\["\\/bfnrt] | \\u[0-9a-fA-F]{4})*+")
+      | (?P<atom>true | false | null
+          | -?(?:0 | [1-9][0-9]*+) (?:\.[0-9]++)?+ (?:[eE][-+]?+[0-9]++)?+ (?![.eE]))
+    )""",
+    re.VERBOSE,
+)
+# What each token leads to, by what may come next. DONE: the value is complete.
+_DONE = "done"
+_VALUE = {"object": "first key", "list": "first item", "string": _DONE, "atom": _DONE}
+_GRAMMAR = {
+    "value": _VALUE,
+    "first item": {**_VALUE, "list_end": _DONE},
+    "first key": {"string": "colon", "object_end": _DONE},
+    "key": {"string": "colon"},
+    "colon": {"colon": "value"},
+    "after item": {"comma": "value", "list_end": _DONE},
+    "after field": {"comma": "key", "object_end": _DONE},
+}
+_AFTER = {"object": "after field", "list": "after item"}
 
 
 class JsonError(ValueError):
     """The text is no JSON value; *offset* says where it stops being one.
 
-    *too_deep*: it may be one, but nests deeper than the decoder can follow.
+    *too_deep*: it may be one, but nests deeper than Retag follows.
     """
 
     def __init__(self, what: str, offset: int, *, too_deep: bool = False) -> None:
@@ -41,35 +63,45 @@ class JsonError(ValueError):
         self.too_deep = too_deep
 
 
-def _refuse_constant(name: str) -> Never:
-    raise ValueError(f"{name} is no JSON value")
-
-
-# Numbers stay text: Python refuses to convert very long ones, which Go never reads.
-_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse_constant)
-
-
-def value_at(text: str, offset: int) -> tuple[int, int] | None:
-    """Where the next value of *text* from *offset* begins and ends; None at the end of the text.
+def value_at(stream: bytes, offset: int) -> tuple[int, int] | None:
+    """Where the next value of *stream* from *offset* begins and ends; None if only blanks follow.
 
     Raises `JsonError`.
     """
-    spaces = _SPACES.match(text, offset)
+    spaces = _SPACES.match(stream, offset)
     assert spaces is not None
     start = spaces.end()
-    if start == len(text):
+    if start == len(stream):
         return None
-    try:
-        _, end = _DECODER.raw_decode(text, start)
-    except json.JSONDecodeError as error:
-        raise JsonError(error.msg, error.pos) from None
-    except RecursionError:
-        raise JsonError("the value nests too deeply", start, too_deep=True) from None
-    except ValueError as error:
-        raise JsonError(str(error), start) from None
-    if text[start] in "-0123456789" and text[end : end + 1] in tuple(".eE"):
-        raise JsonError("a number ends in its middle", end)
+    end = start
+    for token in _tokens(stream, start):
+        end = token.end()
     return start, end
+
+
+def _tokens(stream: bytes, offset: int) -> Iterator[re.Match[bytes]]:
+    """The tokens of the one value that begins at *offset*. Raises `JsonError`."""
+    after: list[str] = []  # for each collection around, what may come after one of its values
+    state = "value"
+    while True:
+        token = _TOKEN.match(stream, offset)
+        kind = token.lastgroup if token else None
+        following = _GRAMMAR[state].get(kind or "")
+        if token is None or following is None:
+            raise JsonError(f"no JSON: a {state} is missing", offset)
+        yield token
+        offset = token.end()
+        if kind in _AFTER:
+            after.append(_AFTER[kind])
+            if len(after) > MAX_DEPTH:
+                raise JsonError(f"more than {MAX_DEPTH} levels of nesting", offset, too_deep=True)
+        elif following is _DONE:
+            if kind in ("object_end", "list_end"):
+                after.pop()
+            if not after:
+                return
+            following = after[-1]
+        state = following
 
 
 class JsonText:
@@ -84,9 +116,11 @@ class JsonText:
         read(self._events())
 
     def _events(self) -> Iterator[Event]:
-        for token in _TOKEN.finditer(self._stream, self._part.start, self._part.end):
-            yield _event(token)
-        yield DocumentEndEvent()
+        for token in _tokens(self._stream, self._part.start):
+            if token.lastgroup in _EVENTS:
+                yield _EVENTS[token.lastgroup](token)
+        end = _mark(self._part.end)
+        yield DocumentEndEvent(end, end)
 
     @property
     def is_doubtful(self) -> bool:
@@ -104,36 +138,41 @@ class JsonText:
         """See `Text`. Only strings are asked for."""
         return Span(begin(event) + 1, finish(event) - 1, Quoting.DOUBLE)
 
-    def dropped(self) -> None:
+    def dropped(self, end: int) -> None:
         """See `Text`."""
 
 
-_COLLECTIONS: dict[bytes, Any] = {
-    b"{": lambda at: MappingStartEvent(None, None, True, at, at),
-    b"[": lambda at: SequenceStartEvent(None, None, True, at, at),
-    b"}": lambda _: MappingEndEvent(),
-    b"]": lambda _: SequenceEndEvent(),
-}
+def _open_object(token: re.Match[bytes]) -> Event:
+    return MappingStartEvent(None, None, True, *_marks(token, "object"))
 
 
-def _event(token: re.Match[bytes]) -> Event:
-    text = token[0]
-    start = _mark(token.start())
-    if collection := _COLLECTIONS.get(text):
-        event: Event = collection(start)
-        return event
-    end = _mark(token.end())
-    if text.startswith(b'"'):
-        return ScalarEvent(None, None, (False, True), _string(text), start, end, '"')
-    return ScalarEvent(None, None, (True, False), text.decode(), start, end)
+def _open_list(token: re.Match[bytes]) -> Event:
+    return SequenceStartEvent(None, None, True, *_marks(token, "list"))
 
 
-def _string(text: bytes) -> str:
-    inner = text[1:-1]
-    if b"\\" not in inner:
-        return inner.decode("utf-8", "replace")
-    return str(json.loads(text.decode("utf-8", "replace")))
+def _string(token: re.Match[bytes]) -> Event:
+    text = token["string"].decode("utf-8", "replace")
+    value = json.loads(text) if "\\" in text else text[1:-1]
+    return ScalarEvent(None, None, (False, True), value, *_marks(token, "string"), '"')
+
+
+def _atom(token: re.Match[bytes]) -> Event:
+    return ScalarEvent(None, None, (True, False), token["atom"].decode(), *_marks(token, "atom"))
+
+
+def _marks(token: re.Match[bytes], kind: str) -> tuple[Mark, Mark]:
+    return _mark(token.start(kind)), _mark(token.end(kind))
 
 
 def _mark(offset: int) -> Mark:
     return Mark("", offset, 0, 0, None, 0)
+
+
+_EVENTS: dict[str, Callable[[re.Match[bytes]], Event]] = {
+    "object": _open_object,
+    "list": _open_list,
+    "string": _string,
+    "atom": _atom,
+    "object_end": lambda _: MappingEndEvent(),
+    "list_end": lambda _: SequenceEndEvent(),
+}

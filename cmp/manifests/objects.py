@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from cmp.errors import ManifestError
 from cmp.manifests.document import Document
-from cmp.manifests.sites import Place
+from cmp.manifests.sites import Location
 from cmp.manifests.stream import Splitter
 
 
-def objects(stream: bytes) -> Iterator[Place]:
+def objects(stream: bytes) -> Iterator[Location]:
     """The place of each object that Argo CD's decoder makes of *stream*, in order.
 
     A document without content, or with `null`, is none. Raises `ManifestError` at the place where

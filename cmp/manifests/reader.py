@@ -25,11 +25,8 @@ from yaml.events import (
 
 from cmp.manifests import scalars
 from cmp.manifests.nodes import Collection, Key, Scalar, Special
-from cmp.manifests.text import Refusal, Text, begin
+from cmp.manifests.text import MAX_DEPTH, Refusal, Text, begin, finish
 
-# libyaml takes time by the square of the depth (8 s for 100 KB of brackets); Kubernetes' own
-# types nest less than 30 deep.
-MAX_DEPTH = 200
 # Some 20 MB of YAML in one document; etcd takes objects of 1.5 MB.
 MAX_EVENTS = 2_000_000
 # Each may be followed from each image. People write a few.
@@ -43,12 +40,13 @@ class Reader:
     """Reads one document. *root* is a list that holds the document's root as its only item.
 
     *scalars* are those under a *wanted* key, directly or as items of a list, and those with an
-    anchor, in the order of the text.
+    anchor, in the order of the text. *end* is the index of the document's end.
     """
 
     def __init__(self, text: Text, wanted: AbstractSet[str]) -> None:
         self.root = Collection(None, Special.ROOT, is_mapping=False)
         self.scalars: list[Scalar] = []
+        self.end = 0
         self._text = text
         self._wanted = {*wanted, Special.ROOT, Special.MERGE}
         self._anchors: dict[str, Scalar | Collection] = {}
@@ -84,6 +82,7 @@ class Reader:
             if kind is ScalarEvent:
                 scalar(event)
             elif kind is DocumentEndEvent:
+                self.end = finish(event)
                 return
             else:
                 handlers[kind](event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from math import isinf
 
 from yaml.events import ScalarEvent
 
@@ -42,10 +43,13 @@ def resolved(plain: str) -> str:
         return "null"
     if plain in _BOOLS:
         return "bool"
-    digits = plain[:1] + plain[1:].replace("_", "")
-    for name, form in (("timestamp", _TIMESTAMP), ("int", _INTEGER), ("float", _FLOAT)):
-        if form.fullmatch(digits):
-            return name
+    if _TIMESTAMP.fullmatch(plain):
+        return "timestamp"
+    digits = plain if plain.startswith(".") else plain[:1] + plain[1:].replace("_", "")
+    if _INTEGER.fullmatch(digits):
+        return "int"
+    if _FLOAT.fullmatch(digits):
+        return "str" if isinf(float(digits)) else "float"  # too large is no number
     return "float" if _NOT_FINITE.fullmatch(plain) else "str"
 
 

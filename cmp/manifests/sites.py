@@ -17,7 +17,7 @@ class Quoting(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where a field stands: *document* and *line* of the stream, both from 1, and the object.
 
     *kind*, *name* and *namespace* are "" where the object does not say; *path* is the field within
@@ -50,4 +50,4 @@ class Site:
     end: int
     quoting: Quoting
     image: Reference
-    place: Place
+    place: Location

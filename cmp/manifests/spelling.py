@@ -33,6 +33,7 @@ _ESCAPED = _compile(rf"\\{_CODE}")
 _JOINED = _compile(rf"\\{_BREAK}")
 # A tag that is, or that percent signs could spell as, `!!binary`. `%TAG` could give it any name.
 _BINARY = tuple(map(_compile, (r"!!(?:binary|[binary]{0,5}%)", r"!<", r"%TAG")))
+# How a document begins that Argo CD reads as UTF-16. No text in UTF-8 holds these bytes.
 _UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
@@ -46,24 +47,26 @@ class Spelling:
             for element in sorted({re.escape(r.last_element) for r in repositories})
         ]
 
-    def may_stand_in(self, text: bytes, start: int = 0, end: int | None = None) -> bool:
-        """Whether *text* between *start* and *end* could spell one of the repositories."""
-        end = len(text) if end is None else end
-        return self._stands_in(text, start, end) or self._may_hide_in(text, start, end)
+    def may_stand_in(self, text: bytes, start: int, end: int) -> bool:
+        """Whether the document that *text* holds from *start* to *end* could spell one."""
+        if encoding := _UTF_16.get(text[start : start + 2]):
+            plain = text[start:end].decode(encoding, "replace").encode()
+            return self.may_stand_in(plain, 0, len(plain))
+        if _any_found(self._elements, text, start, end):
+            return True
+        return self._may_hide_in(text, start, end)
 
-    def _stands_in(self, text: bytes, start: int, end: int) -> bool:
-        return _any_found(self._elements, text, start, end)
+    def may_stand_anywhere(self, stream: bytes) -> bool:
+        """Whether any document of *stream* could spell one of the repositories."""
+        return self.may_stand_in(stream, 0, len(stream)) or any(map(stream.count, _UTF_16))
 
     def _may_hide_in(self, text: bytes, start: int, end: int) -> bool:
         if _any_found(_BINARY, text, start, end):
             return True
-        if encoding := _UTF_16.get(text[start : start + 2]):
-            plain = text[start:end].decode(encoding, "replace").encode()
-            return self.may_stand_in(plain)
-        if _DISGUISE.search(text, start, end):
-            plain = _undisguised(text[start:end])
-            return self._stands_in(plain, 0, len(plain))
-        return False
+        if not _DISGUISE.search(text, start, end):
+            return False
+        plain = _undisguised(text[start:end])
+        return _any_found(self._elements, plain, 0, len(plain))
 
 
 def _any_found(patterns: Iterable[re.Pattern[bytes]], text: bytes, start: int, end: int) -> bool:

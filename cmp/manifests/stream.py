@@ -57,10 +57,9 @@ class Splitter:
 
     def _json_values(self) -> Generator[Part, None, int]:
         """The JSON values; returns where reading goes on as YAML."""
-        text = self._stream.decode("latin-1")  # a character a byte: offsets stay true
         offset = count = 0
         try:
-            while span := value_at(text, offset):
+            while span := value_at(self._stream, offset):
                 yield self._part(*span, is_json=True)
                 offset = span[1]
                 count += 1
@@ -123,7 +122,7 @@ class Splitter:
             return ManifestError("RT401", str(error), where=where)
         return ManifestError(
             "RT403",
-            f"Argo CD cannot read this JSON: {error}",
+            f"Argo CD cannot read on: {error}",
             where=where,
             remedy="a stream that begins with JSON values must go on with JSON values",
         )

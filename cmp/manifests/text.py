@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from yaml.events import Event, ScalarEvent
@@ -11,9 +10,12 @@ from yaml.events import Event, ScalarEvent
 from cmp.errors import ManifestError
 from cmp.manifests.sites import Quoting
 
+# libyaml takes time by the square of the depth (8 s for 100 KB of brackets); Kubernetes' own
+# types nest less than 30 deep.
+MAX_DEPTH = 200
 
-@dataclass(frozen=True, slots=True)
-class Part:
+
+class Part(NamedTuple):
     """A document's bytes, *start* to *end* of the stream; *number* and first *line* from 1.
 
     *fault* is set where Argo CD fails before it could read a document: the part then is the rest
@@ -98,9 +100,9 @@ class Text(Protocol):
         ...
 
     def span(self, event: ScalarEvent) -> Span | None:
-        """Where the scalar's text stands; None if it is a block or takes several lines."""
+        """Where the scalar's text stands; None if that is no piece of a line in UTF-8."""
         ...
 
-    def dropped(self) -> int | None:
-        """Once fed: the offset of text that Argo CD would drop; None: no such text."""
+    def dropped(self, end: int) -> int | None:
+        """Once fed: the offset of text that Argo CD drops after the document's *end*, if any."""
         ...

@@ -38,8 +38,8 @@ _DOUBTFUL = tuple(
     re.compile(pattern)
     for pattern in (rb"\\/", rb"\.(?:inf|Inf|INF|nan|NaN|NAN)", rb"!!", rb"!<", rb"%TAG")
 )
-_QUESTION_IN_BRACKETS = re.compile(rb"[\[{][^\n]*\?")
-_SLASH_ESCAPE = re.compile(rb'"(?:[^\\]|\\[^/])*+\\/')
+_QUESTION_IN_BRACKETS = re.compile(rb"(?m)^[^\n\[{]*+[\[{][^\n?]*+\?")
+_SLASH_ESCAPE = re.compile(rb"(?s)(?:[^\\]|\\[^/])*+\\/")
 _CANNOT_READ = "the document cannot be read as YAML 1.1: "
 
 
@@ -86,45 +86,40 @@ class YamlText:
         self._known = (index, byte)
         return byte
 
-    def _bounds(self, event: ScalarEvent) -> tuple[int, int]:
-        return self._byte(begin(event)), self._byte(finish(event))
-
-    def span(self, event: ScalarEvent) -> Span | None:
-        """See `Text`."""
-        if self._is_utf_16:
-            raise Refusal(
-                "RT409", "an image in a UTF-16 document", self._start, remedy="save it as UTF-8"
-            )
-        quoting = _QUOTES.get(event.style or "")
-        start, end = self._bounds(event)
+    def _content(self, event: ScalarEvent) -> tuple[int, int]:
+        """The bytes of the scalar with its quotes, without anchor and tag."""
+        start, end = self._byte(begin(event)), self._byte(finish(event))
         if event.anchor is not None or event.tag is not None:
             properties = _PROPERTIES.match(self._data, start, end)
             assert properties is not None
             start = properties.end()
-        if quoting is None or _BREAKS.search(self._data, start, end):
+        return start, end
+
+    def span(self, event: ScalarEvent) -> Span | None:
+        """See `Text`."""
+        quoting = _QUOTES.get(event.style or "")
+        start, end = self._content(event)
+        if quoting is None or self._is_utf_16 or _BREAKS.search(self._data, start, end):
             return None
         inset = len(quoting.value)
         return Span(self._start + start + inset, self._start + end - inset, quoting)
 
-    def dropped(self) -> int | None:
+    def dropped(self, end: int) -> int | None:
         """See `Text`. The decoder reads one document, whatever follows it."""
         try:
             event = self._parser.get_event()
-        except YAMLError as error:
-            return self._refusal(error).offset
-        if event is None or isinstance(event, StreamEndEvent):
-            return None
-        return self.offset(begin(event))
+        except YAMLError:
+            return self.offset(end)
+        return None if event is None or isinstance(event, StreamEndEvent) else self.offset(end)
 
     def _refusal(self, error: YAMLError) -> Refusal:
         """What libyaml found wrong, and where."""
         if isinstance(error, ReaderError):
             return Refusal("RT403", _CANNOT_READ + error.reason, self._start + error.position)
-        if not isinstance(error, MarkedYAMLError) or error.problem_mark is None:
-            return Refusal("RT403", _CANNOT_READ + str(error), self._start)
-        return Refusal(
-            "RT403", _CANNOT_READ + str(error.problem), self.offset(error.problem_mark.index)
-        )
+        assert isinstance(error, MarkedYAMLError)
+        assert error.problem_mark is not None
+        offset = self.offset(error.problem_mark.index)
+        return Refusal("RT403", _CANNOT_READ + str(error.problem), offset)
 
     @property
     def is_doubtful(self) -> bool:
@@ -135,8 +130,7 @@ class YamlText:
 
     def fault(self, event: ScalarEvent, *, in_flow: bool) -> str | None:
         """See `Text`."""
-        start, end = self._bounds(event)
-        if event.style == '"' and _SLASH_ESCAPE.search(self._data, start, end):
+        if event.style == '"' and _SLASH_ESCAPE.match(self._data, *self._content(event)):
             return "YAML 1.1 knows no escape \\/"
         if in_flow and not event.style and "?" in event.value[1:]:
             return "a plain scalar in brackets with a ?"
