@@ -39,7 +39,7 @@ lint: dev  ## formatting, lint, types, import contracts
 	@echo "== ruff format"; $(BIN)/ruff format --check --quiet .
 	@echo "== ruff check"; $(BIN)/ruff check --quiet .
 	@echo "== mypy"; $(BIN)/mypy
-	@echo "== import contracts"; $(BIN)/lint-imports --no-logo || $(BIN)/lint-imports
+	@echo "== import contracts"; $(BIN)/lint-imports --no-logo
 
 fmt: dev
 	@$(BIN)/ruff format --quiet .

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import click
 
 from cmp.cli.files import read_application, read_fields
+from cmp.cli.output import print_findings
 from cmp.cli.progress import progress
-from cmp.errors import Finding, RuleError, UsageError, raise_together
+from cmp.errors import Finding, RuleError, Severity, UsageError, raise_together
 from cmp.options import Options
 from cmp.pipeline import Generated, Operator, generate
 from cmp.ports import NothingStored
@@ -127,9 +128,14 @@ def run(path: Path, **options: Any) -> tuple[Generated, list[Finding]]:
 
 
 def load_registries(path: Path) -> Registries:
-    """The registries of the file *path*. Raises the errors of the file, all at once."""
+    """The registries of the file *path*; warnings, such as `insecure`, are told at each run.
+
+    Raises the errors of the file, all at once.
+    """
     registries, findings = Registries.load(path)
-    raise_together([error_of(finding) for finding in findings])
+    errors = [each for each in findings if each.severity is Severity.ERROR]
+    raise_together([error_of(finding) for finding in errors])
+    print_findings(findings, err=True)
     return registries
 
 

@@ -230,3 +230,13 @@ def test_errors_in_rules_that_do_not_matter_here_are_told_and_the_rest_goes_on(
     assert done.returncode == 0
     assert b"error: rules.yaml:16:70: " in done.stderr
     assert b"v1.10.0" in done.stdout
+
+
+def test_an_insecure_registry_is_told_at_each_run_and_stops_nothing(laptop: Laptop) -> None:
+    conf = laptop.folder / "registries.conf"
+    plain = "- {name: o, prefix: o.example.com, api_url: 'http://o.example.com', insecure: yes}\n"
+    conf.write_text(conf.read_text() + plain)
+    done = laptop.retag("render", "-", *PROFANITY, stdin=POD)
+
+    assert (done.returncode, done.stdout) == (0, POD.replace(b"v1.0.0", b"v1.10.0"))
+    assert b"warning: registries.conf:3:" in done.stderr
