@@ -46,11 +46,12 @@ def build_dependencies(permissions: Permissions, workspace: Workspace) -> Path:
     for lock in ("Chart.lock", "requirements.lock"):
         if (chart / lock).exists():
             _check_lock(chart / lock, repositories)
-    for number, address in enumerate(each for each in repositories if each.startswith("http")):
+    remote = [each for each in repositories if not each.startswith("file://")]
+    for number, address in enumerate(each for each in remote if not each.startswith("oci://")):
         workspace.run("helm", "repo", "add", "--", f"r{number}", address, cwd=chart, network=True)
     # The indexes have just been read, so there is nothing to refresh.
     build = ("helm", "dependency", "build", "--skip-refresh", "--", ".")
-    workspace.run(*build, cwd=chart, network=True)
+    workspace.run(*build, cwd=chart, network=bool(remote))
     return chart
 
 

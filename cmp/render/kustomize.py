@@ -54,10 +54,10 @@ def edit_commands(request: Request, components: Sequence[str]) -> list[list[str]
     """The commands, in Argo CD's order, that put the parameters into the kustomization."""
     options = request.options
     expand = request.expand
-    edit_annotations = options.flag("kustomize-common-annotations-envsubst")
+    expand_annotations = options.flag("kustomize-common-annotations-envsubst")
     labels = [f"{key}:{expand(v)}" for key, v in options.map("kustomize-common-labels").items()]
     annotations = [
-        f"{key}:{expand(text) if edit_annotations else text}"
+        f"{key}:{expand(text) if expand_annotations else text}"
         for key, text in options.map("kustomize-common-annotations").items()
     ]
     label_flags = {
