@@ -152,7 +152,8 @@ def _headline(generated: Generated) -> str:
     if not generated.decisions:
         return f"{name}: no image in the manifests is under a rule"
     changed = sum(decision.changed for decision in generated.decisions)
-    return f"{name}: {len(generated.decisions)} images under a rule, {changed} moved"
+    count = len(generated.decisions)
+    return f"{name}: {count} image{'s' * (count != 1)} under a rule, {changed} moved"
 
 
 def _by_rule(decisions: Iterable[Decision]) -> list[tuple[Rule, list[Decision]]]:

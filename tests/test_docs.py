@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -49,7 +50,7 @@ def test_the_commands_of_the_documentation_run(laptop: Laptop, command: str) -> 
     rules = (EXAMPLE / "rules.yaml").read_text()
     laptop.write("rules.yaml", rules.replace("profanity-*", "my-*"))
     laptop.write("rules/rules.yaml", rules.replace("profanity-*", "my-*"))
-    path = f"{Path(sys.executable).parent}:{shutil.os.environ['PATH']}"  # type: ignore[attr-defined]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
@@ -65,9 +66,22 @@ def test_the_commands_of_the_documentation_run(laptop: Laptop, command: str) -> 
     assert done.stdout
 
 
+def test_the_excerpt_in_the_readme_is_what_the_demo_prints() -> None:
+    excerpts = re.findall(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "examples/demo.py"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    printed = (done.stdout + done.stderr).splitlines()
+    for line in filter(None, excerpts[0].splitlines()):
+        assert line in printed
+
+
 def test_every_code_of_the_source_is_documented_and_the_other_way_round() -> None:
     used = {code for path in SOURCES for code in re.findall(r'"(RT\d{3})"', path.read_text())}
-    documented = re.findall(r"^### (RT\d{3}) \S", (ROOT / "docs/errors.md").read_text(), re.M)
+    documented = re.findall(
+        r"^### (RT\d{3}) \S", (ROOT / "docs/errors.md").read_text(), re.MULTILINE
+    )
 
     assert sorted(used) == documented
 

@@ -77,7 +77,7 @@ def test_what_stays_says_why() -> None:
     generated = run(pod(f"{APP}:1"), SEMVER, "freeze=true")
     text = report.explain(generated, now=NOW)
 
-    assert "web: 1 images under a rule, 0 moved" in text
+    assert "web: 1 image under a rule, 0 moved" in text
     assert "  kept     suspended: the rule is suspended" in text
     assert "  warning  the rule is suspended; the image stays as it is" in text
     assert f"  image    line 6, document 1, Pod p, spec.containers[0].image: {APP}:1 stays" in text

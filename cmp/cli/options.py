@@ -93,6 +93,9 @@ _OPTIONS = (
         "--allow-remote-bases", is_flag=True, help="Let kustomize fetch remote resources."
     ),
     click.option("--allow-exec", is_flag=True, help="Let kustomize run exec plugins."),
+    click.option(
+        "--allow-kustomize-helm", is_flag=True, help="Let kustomize inflate helm charts."
+    ),
 )
 
 
@@ -118,6 +121,7 @@ def run(path: Path, **options: Any) -> tuple[Generated, list[Finding]]:
             helm_hosts=frozenset(chosen.helm_host),
             remote_bases=chosen.allow_remote_bases,
             exec_plugins=chosen.allow_exec,
+            kustomize_helm=chosen.allow_kustomize_helm,
         ),
         fields=read_fields(chosen.image_fields) if chosen.image_fields else (),
     )
@@ -165,6 +169,7 @@ class Flags:
     helm_host: tuple[str, ...]
     allow_remote_bases: bool
     allow_exec: bool
+    allow_kustomize_helm: bool
 
 
 @dataclass(frozen=True, slots=True)
