@@ -32,7 +32,6 @@ _LONGEST_NUMBER = 40
 _TAG = "tag:yaml.org,2002:"
 _TRUE = frozenset({"y", "yes", "true", "on"})  # YAML 1.1, in any of its letter cases
 _DIRECTIVE = re.compile(r"^\ufeff?%YAML", re.MULTILINE)
-_TABS = re.compile(r"^\t+", re.MULTILINE)
 
 
 class YamlError(RuleError):
@@ -87,9 +86,6 @@ def _compose(text: str) -> Iterator[Node]:
     yaml.version = (1, 1)
     yaml.max_depth = DEEPEST
     yaml.Composer = _Composer
-    if text.lstrip()[:1] in ("{", "["):
-        # JSON may be indented with tabs, which YAML refuses. Blanks keep the columns.
-        text = _TABS.sub(lambda tabs: " " * len(tabs[0]), text)
     nodes: Iterator[Node] = yaml.compose_all(text)
     return nodes
 

@@ -118,6 +118,18 @@ def test_a_list_of_expressions_allows_what_any_allows_at_every_level() -> None:
     assert rule.settings.allow_tags == ("regexp:a", "regexp:b")
 
 
+def test_the_older_form_of_a_ref_is_told_too() -> None:
+    rules = rules_in(
+        HEAD
+        + "  applicationRefs:\n"
+        + "  - namePattern: '*'\n"
+        + "    commonUpdateSettings: {allowTags: [{regex: a}]}\n"
+        + "    images: [{alias: a, imageName: example.com/a}]\n",
+        "r",
+    )
+    assert [(each.code, str(each.place)) for each in rules.findings] == [("RT313", "r:7:39")]
+
+
 @pytest.mark.parametrize(
     ("value", "says"),
     [
