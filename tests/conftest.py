@@ -1,0 +1,9 @@
+"""What holds for all tests."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+# Speed is measured by `make bench`; a slow machine must not fail a law.
+settings.register_profile("retag", deadline=None)
+settings.load_profile("retag")
