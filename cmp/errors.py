@@ -18,9 +18,9 @@ Every error is one line for a person: where, what, what to do, and a stable code
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
@@ -42,7 +42,7 @@ class RetagError(Exception):
     (file:line:column, or document, kind and name) and *remedy* what to do.
     """
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
     def __init__(self, code: str, what: str, *, where: str = "", remedy: str = "") -> None:
         super().__init__(code, what)
@@ -112,6 +112,25 @@ class BadReplyError(RegistryError):
     """The answer is not what a registry may say."""
 
 
+class SeveralErrors(RetagError):
+    """More than one error, each its own line; the exit code is that of the first."""
+
+    def __init__(self, errors: Sequence[RetagError]) -> None:
+        first = errors[0]
+        super().__init__(first.code, first.what, where=first.where, remedy=first.remedy)
+        self.errors = tuple(errors)
+        self.exit_code = first.exit_code
+
+
+def raise_together(errors: Sequence[RetagError]) -> None:
+    """Nothing for no error, the error itself for one, `SeveralErrors` for more."""
+    unique = list({str(error): error for error in errors}.values())
+    if len(unique) > 1:
+        raise SeveralErrors(unique)
+    if unique:
+        raise unique[0]
+
+
 class Severity(StrEnum):
     """How bad a finding is: an error disables the unit it is in, a warning does not."""
 
@@ -135,7 +154,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault of a file; *path* is its field, as `spec.applicationRefs[0].images[1].alias`."""
+    """One fault of a file; *path* is its field, as `spec.applicationRefs[0].images[1].alias`.
+
+    *drawing* is the faulty text with a caret under the fault, on lines of their own; "" for none.
+    """
 
     code: str
     severity: Severity
@@ -143,6 +165,7 @@ class Finding:
     place: Place
     path: str = ""
     remedy: str = ""
+    drawing: str = ""
 
     def __str__(self) -> str:
         path = f"{self.path}: " if self.path else ""

@@ -6,13 +6,15 @@ Subcommands are imported when they are called, so that a command pays for its ow
 from __future__ import annotations
 
 import importlib
+import traceback
+from pathlib import Path
 
 import click
 
 from cmp import __version__
 from cmp.errors import RenderError, RetagError, SeveralErrors, one_line
 
-_COMMANDS = {
+COMMANDS = {
     "render": "cmp.cli.render",
     "explain": "cmp.cli.explain",
     "tags": "cmp.cli.tags",
@@ -20,16 +22,17 @@ _COMMANDS = {
     "completion": "cmp.cli.completion",
 }
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+_BUG = 70  # EX_SOFTWARE of sysexits.h
 
 
 class _LazyGroup(click.Group):
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(_COMMANDS[cmd_name]).command
+        command = importlib.import_module(COMMANDS[cmd_name]).command
         assert isinstance(command, click.Command)
         return command
 
@@ -66,7 +69,20 @@ def main() -> None:
     except RetagError as error:
         _tell(error)
         raise SystemExit(error.exit_code) from None
+    except Exception as error:  # noqa: BLE001  # a bug must not exit with 1, "a difference"
+        _tell(_bug(error))
+        raise SystemExit(_BUG) from None
     raise SystemExit(result if isinstance(result, int) else 0)
+
+
+def _bug(error: Exception) -> RetagError:
+    """*error*, which nobody foresaw, as a line to report; a traceback could hold data."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(frame.filename).name}:{frame.lineno}"
+    what = f"unexpected {type(error).__name__}"
+    return RetagError(
+        "RT900", what, where=where, remedy="this is a bug in Retag; please report it"
+    )
 
 
 def _tell(error: RetagError) -> None:

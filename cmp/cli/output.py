@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cmp.errors import Finding, Severity
+from cmp.errors import Finding, Severity, one_line
 
 _DIFF_COLOURS = {"-": "red", "+": "green", "@": "cyan"}
 
@@ -42,7 +42,27 @@ def print_errors(findings: Sequence[Finding]) -> None:
 
 
 def print_findings(findings: Iterable[Finding], *, err: bool) -> None:
-    """Findings, a line each."""
+    """Findings, a line each; where the fault is in a text, that is drawn below."""
     for finding in findings:
         colour = "red" if finding.severity is Severity.ERROR else "yellow"
         click.echo(f"{click.style(str(finding.severity), fg=colour)}: {finding}", err=err)
+        if finding.drawing:
+            click.echo(finding.drawing, err=err)
+
+
+def findings_as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """*findings* as docs/json.md describes them."""
+    return [
+        {
+            "code": finding.code,
+            "severity": str(finding.severity),
+            "file": finding.place.file,
+            "line": finding.place.line,
+            "column": finding.place.column,
+            "path": one_line(finding.path),
+            "what": one_line(finding.what),
+            "remedy": one_line(finding.remedy),
+            "page": f"docs/errors.md#{finding.code.lower()}",
+        }
+        for finding in findings
+    ]

@@ -11,7 +11,7 @@ from contextlib import redirect_stderr
 
 import pytest
 
-from cmp import __version__
+from cmp import __version__, cli
 from cmp.cli.progress import progress
 from tests.cli.conftest import COMMON, PROFANITY, Laptop
 
@@ -123,3 +123,20 @@ def test_tags_fails_with_a_line(laptop: Laptop, image: str, exit_code: int, code
 
     assert (done.returncode, done.stdout) == (exit_code, b"")
     assert f"[{code}]" in done.stderr.decode()
+
+
+def test_a_bug_is_one_line_and_no_finding(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # There is no bug to run into: a command that is not there is as unforeseen.
+    monkeypatch.setitem(cli.COMMANDS, "bake", "cmp.cli.nowhere")
+    monkeypatch.setattr(sys, "argv", ["retag", "bake"])
+
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+
+    assert stop.value.code == 70
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "unexpected ModuleNotFoundError; this is a bug in Retag" in printed.err
+    assert printed.err.count("\n") == 1
