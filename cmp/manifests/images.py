@@ -84,7 +84,6 @@ class Images:
 def _uses(node: Node) -> Iterator[tuple[Collection, Key]]:
     """Where *node* stands. What is merged into a mapping stands where that mapping stands."""
     todo: list[Node] = [node]
-    seen = {node}
     while todo:
         current = todo.pop()
         for holder, key in ((current.holder, current.key), *current.uses):
@@ -92,8 +91,7 @@ def _uses(node: Node) -> Iterator[tuple[Collection, Key]]:
             target = _merged_into(holder, key)
             if target is None:
                 yield holder, key
-            elif target not in seen:
-                seen.add(target)
+            else:
                 todo.append(target)
 
 

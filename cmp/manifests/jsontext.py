@@ -22,7 +22,7 @@ from yaml.events import (
 )
 
 from cmp.manifests.sites import Quoting
-from cmp.manifests.text import MAX_DEPTH, Part, Span, begin, finish
+from cmp.manifests.text import Part, Span, begin, finish
 
 _SPACES = re.compile(rb"[ \t\r\n]*+")
 # Every quantifier keeps what it took, so a token costs no more than its length.
@@ -52,15 +52,11 @@ _AFTER = {"object": "after field", "list": "after item"}
 
 
 class JsonError(ValueError):
-    """The text is no JSON value; *offset* says where it stops being one.
+    """The text is no JSON value; *offset* says where it stops being one."""
 
-    *too_deep*: it may be one, but nests deeper than Retag follows.
-    """
-
-    def __init__(self, what: str, offset: int, *, too_deep: bool = False) -> None:
+    def __init__(self, what: str, offset: int) -> None:
         super().__init__(what)
         self.offset = offset
-        self.too_deep = too_deep
 
 
 def value_at(stream: bytes, offset: int) -> tuple[int, int] | None:
@@ -93,8 +89,6 @@ def _tokens(stream: bytes, offset: int) -> Iterator[re.Match[bytes]]:
         offset = token.end()
         if kind in _AFTER:
             after.append(_AFTER[kind])
-            if len(after) > MAX_DEPTH:
-                raise JsonError(f"more than {MAX_DEPTH} levels of nesting", offset, too_deep=True)
         elif following is _DONE:
             if kind in ("object_end", "list_end"):
                 after.pop()

@@ -25,8 +25,11 @@ from yaml.events import (
 
 from cmp.manifests import scalars
 from cmp.manifests.nodes import Collection, Key, Scalar, Special
-from cmp.manifests.text import MAX_DEPTH, Refusal, Text, begin, finish
+from cmp.manifests.text import Refusal, Text, begin, finish
 
+# libyaml takes time by the square of the depth (8 s for 100 KB of brackets); Kubernetes' own
+# types nest less than 30 deep.
+MAX_DEPTH = 200
 # Some 20 MB of YAML in one document; etcd takes objects of 1.5 MB.
 MAX_EVENTS = 2_000_000
 # Each may be followed from each image. People write a few.

@@ -65,7 +65,7 @@ class Splitter:
                 count += 1
         except JsonError as error:
             yaml = self._after_space(offset)
-            if count > 1 or yaml is None or error.too_deep:
+            if count > 1 or yaml is None:
                 yield self._rest(offset, self._json_fault(error))
                 return len(self._stream)
             return yaml
@@ -117,13 +117,10 @@ class Splitter:
         )
 
     def _json_fault(self, error: JsonError) -> ManifestError:
-        where = f"line {self._lines.at(error.offset)}"
-        if error.too_deep:
-            return ManifestError("RT401", str(error), where=where)
         return ManifestError(
             "RT403",
             f"Argo CD cannot read on: {error}",
-            where=where,
+            where=f"line {self._lines.at(error.offset)}",
             remedy="a stream that begins with JSON values must go on with JSON values",
         )
 

@@ -10,10 +10,6 @@ from yaml.events import Event, ScalarEvent
 from cmp.errors import ManifestError
 from cmp.manifests.sites import Quoting
 
-# libyaml takes time by the square of the depth (8 s for 100 KB of brackets); Kubernetes' own
-# types nest less than 30 deep.
-MAX_DEPTH = 200
-
 
 class Part(NamedTuple):
     """A document's bytes, *start* to *end* of the stream; *number* and first *line* from 1.

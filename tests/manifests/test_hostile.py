@@ -6,9 +6,8 @@ import pytest
 
 from cmp.errors import ManifestError
 from cmp.manifests import find_images
-from cmp.manifests.reader import MAX_ALIASES, MAX_EVENTS
+from cmp.manifests.reader import MAX_ALIASES, MAX_DEPTH, MAX_EVENTS
 from cmp.manifests.stream import MAX_BYTES
-from cmp.manifests.text import MAX_DEPTH
 from tests.manifests.streams import RULED, retagged
 
 APP = "registry.example.com/team/app"
@@ -31,6 +30,7 @@ HOSTILE = {
     "brackets of JSON": (f'{{"a":"{APP}","b":' + "[" * 100_000, "RT401"),
     "aliases": (f"{POD}a: &a 1\nb: [" + "*a, " * (MAX_ALIASES + 1) + "]", "RT402"),
     "an alias bomb": (POD + bomb(50, 9), "RT403"),
+    "a small alias bomb": (POD + bomb(5, 9), "RT403"),
     "a merge bomb": (
         f"a0: &a0 {{b: {APP}}}\n"
         + "".join(f"a{n}: &a{n} {{<<: [{f'*a{n - 1}, ' * 9}]}}\n" for n in range(1, 50)),
@@ -53,6 +53,7 @@ def test_a_limit_stops_it(stream: str | bytes, code: str) -> None:
 
 
 LARGE = {
+    "a few aliases of aliases": POD + bomb(3, 9),
     "a long line": f"a: {'x' * 10**6}\n{POD}",
     "a long quoted scalar": f'a: "{"x " * 10**6}"\n{POD}',
     "escapes": 'a: "' + '\\"' * 10**6 + f'\\\\/"\n{POD}',

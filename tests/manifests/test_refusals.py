@@ -61,6 +61,7 @@ CANNOT_BE_WRITTEN = {
         "RT407",
         "line 1",
     ),
+    "UTF-16 in one line": (f"\ufeff{{containers: [{{image: '{APP}:1'}}]}}\n", "RT406", "line 1"),
     "UTF-16": ("\ufeff" + POD, "RT406", "line 1"),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cmp.manifests import ImageField, Quoting, find_images, rewrite
-from cmp.reference import InvalidReferenceError
+from cmp.reference import InvalidReferenceError, Repository
 from tests.manifests.streams import RULED, retagged
 
 APP = "registry.example.com/team/app"
@@ -128,6 +128,7 @@ UNCHANGED = {
     "a number in JSON": '{"containers":[{"image":190},{"image":null},{"image":true}]}',
     "a tagged number": 'containers:\n- image: !!int "190"\n',
     "a merge key in quotes": f'containers:\n- "<<": {{image: {APP}:1}}\n',
+    "a key that begins with a byte order mark": f"a: 1\n\ufeffcontainers:\n- image: {APP}:1\n",
     "CRDs": f"kind: CustomResourceDefinition\nproperties:\n  containers:\n    image: {APP}\n",
     "text that Argo CD refuses, unruled": "a: [\n---\n%YAML 1.1\n---\nb: \x07\n",
     "bytes that are no text, unruled": "a: \udcff\n",
@@ -158,6 +159,13 @@ def test_a_plain_scalar_gets_quotes_where_a_reader_would_see_a_number(
     before: str, tag: str, after: str
 ) -> None:
     assert retagged(pod(before).encode(), tag=tag) == pod(after).encode()
+
+
+def test_a_date_is_text() -> None:
+    stream = pod("2001-01-01").encode()
+    (site,) = find_images(stream, {Repository("docker.io", "library/2001-01-01")})
+
+    assert rewrite(stream, {site: "2001-01-02"}) == pod('"2001-01-02"').encode()
 
 
 def test_an_ipv6_registry_does_not_open_a_list() -> None:

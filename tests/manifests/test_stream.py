@@ -29,6 +29,7 @@ SPLITS = {
         '{}[1]"a"-1.5e3 null true',
         ["{{}", "{[1]", '{"a"', "{-1.5e3", "{null", "{true"],
     ),
+    "half a number": ("{}{}1.", ["{{}", "{{}", "!1."]),
     "glued numbers": ("{}01", ["{{}", "{0", "{1"]),
     "YAML that looks like JSON": ("{a: 1}\n", ["{a: 1}\n"]),
     "YAML after one value": ('{"a":1}\n---\nb\n---\nc', ['{{"a":1}', "---\nb\n", "c"]),
