@@ -112,7 +112,7 @@ class BadReplyError(RegistryError):
     """The answer is not what a registry may say."""
 
 
-class SeveralErrors(RetagError):
+class CombinedError(RetagError):
     """More than one error, each its own line; the exit code is that of the first."""
 
     def __init__(self, errors: Sequence[RetagError]) -> None:
@@ -123,10 +123,10 @@ class SeveralErrors(RetagError):
 
 
 def raise_together(errors: Sequence[RetagError]) -> None:
-    """Nothing for no error, the error itself for one, `SeveralErrors` for more."""
+    """Nothing for no error, the error itself for one, `CombinedError` for more."""
     unique = list({str(error): error for error in errors}.values())
     if len(unique) > 1:
-        raise SeveralErrors(unique)
+        raise CombinedError(unique)
     if unique:
         raise unique[0]
 

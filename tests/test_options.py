@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmp.errors import SeveralErrors, UsageError
+from cmp.errors import CombinedError, UsageError
 from cmp.options import Options, parse_environment, parse_items, parse_json, parse_params
 from cmp.parameters import BY_NAME, BY_VARIABLE, PARAMETERS, Kind, Tool
 
@@ -112,7 +112,7 @@ def test_json_that_states_no_parameters_is_refused(text: str, message: str) -> N
 
 
 def test_all_faults_of_one_list_are_told_at_once() -> None:
-    with pytest.raises(SeveralErrors) as caught:
+    with pytest.raises(CombinedError) as caught:
         parse_items([{"name": "tol", "string": "helm"}, {"name": "freeze", "string": "on"}])
 
     assert [error.code for error in caught.value.errors] == ["RT222", "RT223"]

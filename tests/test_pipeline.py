@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmp.errors import (
+    CombinedError,
     ManifestError,
     RegistryError,
     RetagError,
     RuleError,
-    SeveralErrors,
     UnreachableError,
     UsageError,
 )
@@ -262,7 +262,7 @@ def test_all_images_that_fail_are_told_at_once() -> None:
         - {{alias: app, imageName: '{APP}:~~1'}}
         - {{alias: db, imageName: registry.example.com/none}}
         """)
-    with pytest.raises(SeveralErrors) as caught:
+    with pytest.raises(CombinedError) as caught:
         run(pod(f"{APP}:1.0.0", "registry.example.com/none:1"), rules)
     assert [error.code for error in caught.value.errors] == ["RT351", "RT505"]
     assert caught.value.exit_code == RuleError.exit_code

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cmp.errors import SeveralErrors, UsageError
+from cmp.errors import CombinedError, UsageError
 from cmp.parameters import Tool
 from cmp.request import Options, Request, from_environment, repository_of
 
@@ -60,7 +60,7 @@ def test_a_call_for_an_application_elsewhere_carries_its_parameters() -> None:
 def test_unknown_parameters_of_a_call_are_told() -> None:
     environment = _environments()["other-namespace-with-everything"]
 
-    with pytest.raises(SeveralErrors) as caught:
+    with pytest.raises(CombinedError) as caught:
         from_environment(environment, _CHECKOUT / "plain")
 
     assert [error.what for error in caught.value.errors] == [

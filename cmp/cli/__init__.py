@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from cmp import __version__
-from cmp.errors import RenderError, RetagError, SeveralErrors, one_line
+from cmp.errors import CombinedError, RenderError, RetagError, one_line
 
 COMMANDS = {
     "render": "cmp.cli.render",
@@ -87,7 +87,7 @@ def _bug(error: Exception) -> RetagError:
 
 def _tell(error: RetagError) -> None:
     """Each error as a line on stderr, after what the renderer itself said."""
-    for each in error.errors if isinstance(error, SeveralErrors) else (error,):
+    for each in error.errors if isinstance(error, CombinedError) else (error,):
         if isinstance(each, RenderError) and each.output:
             click.echo(each.output.rstrip("\n"), err=True)
         click.echo(f"{click.style('error', fg='red')}: {one_line(str(each))}", err=True)
