@@ -6,10 +6,17 @@ from collections.abc import Set as AbstractSet
 
 from cmp.errors import ManifestError
 from cmp.manifests.jsontext import JsonText
+from cmp.manifests.nodes import Key
 from cmp.manifests.reader import Reader
 from cmp.manifests.sites import Location
 from cmp.manifests.text import Lines, Part, Refusal, Text
 from cmp.manifests.yamltext import YamlText
+
+_REMEDIES = {
+    "RT401": "nest less",
+    "RT402": "write several documents",
+    "RT403": "correct what renders it",
+}
 
 
 class Document:
@@ -18,7 +25,7 @@ class Document:
     Raises `ManifestError` where it cannot be taken.
     """
 
-    def __init__(self, stream: bytes, part: Part, wanted: AbstractSet[str] = frozenset()) -> None:
+    def __init__(self, stream: bytes, part: Part, wanted: AbstractSet[Key] = frozenset()) -> None:
         self._number = part.number
         self._lines = Lines(stream, part.start, part.line)
         if part.fault:
@@ -36,4 +43,6 @@ class Document:
 
     def _error(self, refusal: Refusal) -> ManifestError:
         where = str(self.place(refusal.offset))
-        return ManifestError(refusal.code, refusal.what, where=where, remedy=refusal.remedy)
+        return ManifestError(
+            refusal.code, refusal.what, where=where, remedy=_REMEDIES[refusal.code]
+        )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cmp.manifests.grammar import ITEM, Pattern
+from cmp.manifests.grammar import Pattern
 
 
 class InvalidImageFieldError(ValueError):
@@ -48,7 +48,7 @@ class ImageField:
     @property
     def pattern(self) -> Pattern:
         """The same, as keys."""
-        keys = tuple(element.removesuffix(ITEM) for element in _elements(self.path))
+        keys = tuple(element.removesuffix("[]") for element in _elements(self.path))
         return Pattern(keys, rooted=True, group=self.group, version=self.version, kind=self.kind)
 
 

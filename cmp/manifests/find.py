@@ -35,7 +35,11 @@ def find_images(
     where an image cannot be rewritten, or stands in text that Argo CD would refuse or drop.
     """
     if len(stream) > MAX_BYTES:
-        raise ManifestError("RT400", f"the manifests exceed {MAX_BYTES:,} bytes, Argo CD's limit")
+        raise ManifestError(
+            "RT400",
+            f"the manifests exceed {MAX_BYTES:,} bytes, Argo CD's limit",
+            remedy="split the Application",
+        )
     finder = _Finder(stream, repositories, fields)
     if not finder.spelling.may_stand_anywhere(stream):
         return []

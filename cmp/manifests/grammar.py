@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from cmp.manifests.nodes import Key
+from cmp.manifests.nodes import Key, Special
 
-ITEM = "[]"  # the step from a list to each of its items
+ITEM = Special.ITEM
+Step = str | Special
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class Pattern:
     its way need no `ITEM`; any other begins anywhere.
     """
 
-    steps: tuple[str, ...]
+    steps: tuple[Step, ...]
     rooted: bool = False
     group: str = ""
     version: str = ""
@@ -59,14 +60,14 @@ class Grammar:
         self.last_keys = frozenset(pattern.steps[-1] for pattern in patterns)
         self._steps = frozenset(step for pattern in patterns for step in (*pattern.steps, ITEM))
         self._states: dict[frozenset[tuple[Pattern, int]], State] = {}
-        self._above: dict[tuple[State, str], State] = {}
+        self._above: dict[tuple[State, Step], State] = {}
         self._dead = self._state(frozenset())
         self.start = self._state(frozenset((p, len(p.steps)) for p in patterns))
 
     def above(self, state: State, key: Key) -> State:
         """The state one key further up: the value of *state* stands under *key*."""
         step = ITEM if isinstance(key, int) else key
-        if not isinstance(step, str) or step not in self._steps:
+        if step not in self._steps:
             return self._dead
         known = self._above.get((state, step))
         if known is None:
@@ -78,9 +79,9 @@ class Grammar:
         return self._states.setdefault(matches, State(matches))
 
 
-def _advance(state: State, step: str) -> Iterator[tuple[Pattern, int]]:
+def _advance(state: State, step: Step) -> Iterator[tuple[Pattern, int]]:
     for pattern, lacking in state.matches:
-        if step == ITEM and pattern.rooted:
+        if step is ITEM and pattern.rooted:
             yield pattern, lacking
         elif lacking and pattern.steps[lacking - 1] == step:
             yield pattern, lacking - 1

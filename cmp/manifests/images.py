@@ -68,17 +68,16 @@ class Images:
         return holder
 
     def _is_object(self, node: Collection) -> bool:
-        """Whether *node* is the document's root, or an item of a `List` kind."""
+        """Whether *node* is the document's root, or an item of a list of objects.
+
+        As apimachinery has it (Unstructured.IsList), that is whatever has `items`, of any kind.
+        """
         holder = node.holder
         if holder is None or not node.is_mapping:
             return False
-        return holder is self._root or self._is_items(holder)
-
-    def _is_items(self, node: Collection) -> bool:
-        top = node.holder
-        if node.key != "items" or top is None or top.holder is not self._root:
-            return False
-        return top.fact("kind").endswith("List")
+        top = holder.holder
+        is_item = holder.key == "items" and top is not None and top.holder is self._root
+        return is_item or holder is self._root
 
 
 def _uses(node: Node) -> Iterator[tuple[Collection, Key]]:

@@ -14,6 +14,7 @@ from yaml.events import ScalarEvent
 class Special(Enum):
     """Keys that are none."""
 
+    ITEM = "[]"  # in patterns: any index of a list
     ROOT = "root"  # the document's root stands in a list of its own
     MERGE = "<<"  # the value's entries stand in the mapping itself
     KEY = "key"  # the value is itself a key

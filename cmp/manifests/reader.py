@@ -46,7 +46,7 @@ class Reader:
     anchor, in the order of the text. *end* is the index of the document's end.
     """
 
-    def __init__(self, text: Text, wanted: AbstractSet[str]) -> None:
+    def __init__(self, text: Text, wanted: AbstractSet[Key]) -> None:
         self.root = Collection(None, Special.ROOT, is_mapping=False)
         self.scalars: list[Scalar] = []
         self.end = 0

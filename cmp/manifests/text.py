@@ -37,12 +37,11 @@ class Span(NamedTuple):
 class Refusal(Exception):  # noqa: N818  # a fact about the text; it becomes a ManifestError
     """Why a document cannot be taken, and at which *offset* of the stream."""
 
-    def __init__(self, code: str, what: str, offset: int, *, remedy: str = "") -> None:
+    def __init__(self, code: str, what: str, offset: int) -> None:
         super().__init__(what)
         self.code = code
         self.what = what
         self.offset = offset
-        self.remedy = remedy
 
 
 class Lines:

@@ -1,7 +1,7 @@
 """YAML documents through libyaml's events, which say where each scalar stands.
 
 Argo CD reads YAML 1.1 with a Go translation of libyaml (go.yaml.in/yaml/v2): grammar, limits and
-errors are the same, but for what `_checked` knows. Nothing is ever dumped.
+errors are the same, but for what is named here. Nothing is ever dumped.
 """
 
 from __future__ import annotations

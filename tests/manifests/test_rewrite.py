@@ -105,6 +105,7 @@ UNCHANGED = {
     "blank lines": "\n\n",
     "an image elsewhere": f"image: {APP}:1\nspec:\n  image: {APP}:1\n",
     "containers that are no list": f"containers:\n  image: {APP}:1\n",
+    "a key that looks like a list": f"containers:\n  '[]':\n    image: {APP}:1\n",
     "a list of other things": f"sidecars:\n- image: {APP}:1\n",
     "a container that is text": f"containers:\n- {APP}:1\n",
     "an image below an image": f"containers:\n- image: {{image: {APP}:1}}\n",
