@@ -32,7 +32,7 @@ _DISGUISE = _compile(rf"\\(?:{_CODE}|(?<=[/{_WORD}]\\){_BREAK}(?:\\{_BREAK})*[{_
 _ESCAPED = _compile(rf"\\{_CODE}")
 _JOINED = _compile(rf"\\{_BREAK}")
 # A tag that is, or that percent signs could spell as, `!!binary`. `%TAG` could give it any name.
-_BINARY = tuple(map(_compile, (r"!!(?:binary|[binary]{0,5}%)", r"!<", r"%TAG")))
+_BINARY = tuple(map(_compile, (r"!(?:<|!(?:binary|[binary]{0,5}%))", r"%TAG")))
 # How a document begins that Argo CD reads as UTF-16. No text in UTF-8 holds these bytes.
 _UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 

@@ -85,14 +85,17 @@ class Splitter:
     def _yaml_documents(self, start: int) -> Iterator[Part]:
         stream = self._stream
         while start < len(stream):
-            # A separator that nothing stands before is a line of the document that it opens.
-            separator = start if stream.startswith(b"---", start) else self._separator(start)
             end = self._separator(start)
-            if fault := self._separator_fault(separator) or self._separator_fault(end):
+            after = self._line_end(end)
+            fault = self._separator_fault(end, after)
+            # A separator that nothing stands before is a line of the document that it opens.
+            if stream.startswith(b"---", start):
+                fault = self._separator_fault(start, self._line_end(start)) or fault
+            if fault:
                 yield self._rest(start, fault)
                 return
             yield self._part(start, end)
-            start = self._line_end(end)
+            start = after
 
     def _separator(self, start: int) -> int:
         """Where the next separator after the line at *start* stands; the end if there is none."""
@@ -103,9 +106,8 @@ class Splitter:
         found = self._stream.find(b"\n", start)
         return found + 1 if found >= 0 else len(self._stream)
 
-    def _separator_fault(self, start: int) -> ManifestError | None:
-        """Argo CD allows nothing but a comment after `---`."""
-        end = self._line_end(start)
+    def _separator_fault(self, start: int, end: int) -> ManifestError | None:
+        """Why Argo CD refuses a separator's line: it allows nothing but a comment after `---`."""
         if start == end or _SEPARATOR.match(self._stream, start, end):
             return None
         text = self._stream[start:end].decode("utf-8", "replace").strip()
