@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -107,9 +107,14 @@ def _placed(finding: Finding, config: ConfigText) -> Finding:
         return finding
     path = ".".join(filter(None, (path_text(held.path), finding.path)))
     number = held.place.line + finding.place.line
-    inner = config.text.split("\n")[finding.place.line - 1] if finding.place.line else ""
-    outer = config.lines[number - 1] if number <= len(config.lines) else ""
+    inner = _line(config.text.split("\n"), finding.place.line)
+    outer = _line(config.lines, number)
     place = held.place
     if inner and outer.endswith(inner):
         place = Place(str(config.path), number, finding.place.column + len(outer) - len(inner))
     return replace(finding, place=place, path=path)
+
+
+def _line(lines: Sequence[str], number: int) -> str:
+    """The line *number*, from 1; "" if there is none: a lone CR is a line end in YAML alone."""
+    return lines[number - 1] if 0 < number <= len(lines) else ""

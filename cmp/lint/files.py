@@ -41,8 +41,8 @@ class Contents:
     @property
     def count(self) -> int:
         """How much was found, faults included."""
-        things = (*self.rules, *self.applications, *self.configs, *self.findings)
-        return len(things)
+        ours = len(self.rules) + len(self.applications) + len(self.configs)
+        return ours + len(self.findings)
 
 
 def read_contents(paths: Iterable[Path], config: Path | None) -> Contents:

@@ -135,6 +135,7 @@ BLOCK = config_map("|\n" + textwrap.indent(INSECURE, "    "))
         pytest.param(BLOCK.replace("\n", "\r\n"), id="with CRLF"),
         pytest.param(config_map(MARK + json.dumps(INSECURE.replace(MARK, ""))), id="quoted"),
         pytest.param(config_map("|\n    registries: ▸1\n"), id="wrong as a whole"),
+        pytest.param(config_map(r'▸"\r\rregistries: 1"'), id="with a line end of its own"),
     ],
 )
 def test_registries_in_a_config_map_have_their_place_there(tmp_path: Path, text: str) -> None:
@@ -143,4 +144,4 @@ def test_registries_in_a_config_map_have_their_place_there(tmp_path: Path, text:
     (finding,) = lint([path], None, environment={})
 
     assert [(finding.place.line, finding.place.column)] == marked(text)
-    assert finding.path.startswith('data["registries.conf"].registries')
+    assert finding.path.startswith('data["registries.conf"].')
