@@ -47,7 +47,7 @@ fmt: dev
 
 test: lint tools  ## everything that must hold
 	@echo "== tests"
-	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=95
+	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=99
 
 bench: tools  ## ratios on this machine; never part of make test
 	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(BIN)/python -m benchmarks

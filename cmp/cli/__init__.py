@@ -59,8 +59,6 @@ def main() -> None:
     """Run the command; errors become lines on stderr and an exit code."""
     try:
         result = retag.main(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        raise SystemExit(stop.exit_code) from None
     except click.ClickException as error:
         error.show()
         raise SystemExit(error.exit_code) from None
@@ -91,7 +89,3 @@ def _tell(error: RetagError) -> None:
         if isinstance(each, RenderError) and each.output:
             click.echo(each.output.rstrip("\n"), err=True)
         click.echo(f"{click.style('error', fg='red')}: {one_line(str(each))}", err=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -50,9 +50,9 @@ def read_application(path: Path) -> tuple[Application, Options]:
 def _plugin(manifest: dict[str, Any]) -> dict[str, Any]:
     """The `plugin` of the first source that names ours; empty without one."""
     spec = manifest.get("spec")
-    if not isinstance(spec, dict):
-        return {}
-    for source in spec.get("sources") or [spec.get("source")]:
+    spec = spec if isinstance(spec, dict) else {}
+    sources = spec.get("sources")
+    for source in sources if isinstance(sources, list) else [spec.get("source")]:
         plugin = source.get("plugin") if isinstance(source, dict) else None
         if isinstance(plugin, dict) and plugin.get("name") == _PLUGIN:
             return plugin

@@ -123,6 +123,20 @@ def test_an_applications_manifest_gives_name_and_parameters(laptop: Laptop) -> N
     assert flagged.stdout == POD
 
 
+@pytest.mark.parametrize(
+    "spec",
+    ["spec: text", "spec: {sources: 5, source: [x]}", "spec: {source: {plugin: {name: other}}}"],
+)
+def test_an_application_that_does_not_name_the_plugin_gives_no_parameters(
+    laptop: Laptop, spec: str
+) -> None:
+    head = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: profanity-x}\n"
+    laptop.write("app.yaml", head + spec)
+    done = laptop.retag("render", "-", "--application", "app.yaml", *COMMON, stdin=POD)
+
+    assert done.stdout == POD.replace(b"v1.0.0", b"v1.10.0"), done.stderr
+
+
 def test_labels_select_and_unknown_labels_are_told(laptop: Laptop) -> None:
     selecting = (EXAMPLE / "rules.yaml").read_text().replace(
         "      images:", "      labelSelectors: {matchLabels: {tier: web}}\n      images:"
