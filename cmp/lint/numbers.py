@@ -27,7 +27,7 @@ _SHORTEST = 6  # digits of a date as 240131; less may well be a build number or 
 def check_numbers(stated: Stated, tags_of: TagsOf) -> Iterator[Finding]:
     """Whether a number could win among the tags that *tags_of* knows of the repository."""
     policy = compile_policy(stated.rule.settings)
-    if not isinstance(policy.strategy, HighestVersion) or policy.broken or policy.settings.pin:
+    if not isinstance(policy.strategy, HighestVersion) or policy.settings.pin is not None:
         return
     tags = tags_of(stated.rule.repository)
     number = _possible(policy) if tags is None else _listed(policy, tags)

@@ -59,6 +59,7 @@ def as_list(*texts: str) -> str:
         ),
         pytest.param("a: [", ["RT300"], id="no YAML"),
         pytest.param("a: b\n" * (LONGEST_TEXT // 4), ["RT301"], id="too long"),
+        pytest.param("# " + "é" * (LONGEST_TEXT // 2), ["RT301"], id="too long in bytes"),
         pytest.param(registries("api_url: http://a.example.com"), ["RT340"], id="registries"),
         pytest.param(image() + "---\n" + registries(), ["RT331"], id="registries too late"),
         pytest.param("kind: ConfigMap\ndata: {registries.conf: 1}", ["RT370"], id="no text"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import cmp.lint
+from cmp.errors import Severity
 from tests.lint.files import (
     WEB,
     application,
@@ -252,6 +253,9 @@ def test_a_caret_stands_under_the_fault(tmp_path: Path, text: str, drawing: str)
             id="a variable in lower case",
         ),
         pytest.param(
+            application(plugin="env: [{name: IMAGE_TAG, value: v1}]"), "remove it", id="a variable"
+        ),
+        pytest.param(
             application(LIST, "wep.allow-tags: any"), "did you mean web?", id="a near alias"
         ),
         pytest.param(application(LIST, "db.allow-tags: any"), "", id="an alias near to none"),
@@ -289,8 +293,85 @@ def test_stored_defaults_are_told_of_an_exported_resource(tmp_path: Path, server
     assert [each.code for each in lint_text(tmp_path, exported)] == ["RT384"]
 
 
-@pytest.mark.parametrize("stated", ["updateStrategy: semver", "forceUpdate: false"])
-def test_half_of_the_stored_defaults_is_meant(tmp_path: Path, stated: str) -> None:
+@pytest.mark.parametrize(
+    "stated",
+    ["updateStrategy: semver", "forceUpdate: false", "updateStrategy: semver, forceUpdate: true"],
+)
+def test_other_settings_of_an_exported_resource_are_meant(tmp_path: Path, stated: str) -> None:
     text = settings(stated).replace("metadata: {", "metadata: {uid: a, ")
 
+    assert "RT384" not in [each.code for each in lint_text(tmp_path, text)]
+
+
+def test_stored_defaults_hide_the_nearest_strategy(tmp_path: Path) -> None:
+    text = updater(
+        f"""\
+commonUpdateSettings: {{updateStrategy: newest-build}}
+applicationRefs:
+- namePattern: web
+  commonUpdateSettings: {{updateStrategy: alphabetical}}
+  images:
+  - alias: web
+    imageName: {WEB}:1.x
+    commonUpdateSettings: {{updateStrategy: semver, forceUpdate: false}}"""
+    )
+    (finding,) = lint_text(tmp_path, text)
+
+    assert finding.what.endswith("hide alphabetical of line 8")
+
+
+def test_a_fault_stands_where_the_field_that_counts_does(tmp_path: Path) -> None:
+    text = ref(
+        "namePattern: web, commonUpdateSettings: {allowTags: any}, images: [{alias: web, "
+        f"imageName: '{WEB}:1.x', commonUpdateSettings: {{allowTags: ^v}}}}]"
+    )
+    (finding,) = lint_text(tmp_path, text)
+
+    assert finding.path == "spec.applicationRefs[0].images[0].commonUpdateSettings.allowTags"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "place"),
+    [
+        pytest.param(("allow-tags: any", "web.allow-tags: ▸^v"), "web.allow-tags", id="alias"),
+        pytest.param(("allow-tags: ▸^v", "web.allow-tags: ''"), "allow-tags", id="shared"),
+    ],
+)
+def test_a_fault_stands_in_the_annotation_that_counts(
+    tmp_path: Path, annotations: tuple[str, ...], place: str
+) -> None:
+    (finding,) = lint_text(tmp_path, application(LIST, *annotations))
+
+    assert finding.path == f'metadata.annotations["argocd-image-updater.argoproj.io/{place}"]'
+
+
+@pytest.mark.parametrize(
+    ("annotation", "severity"),
+    [
+        ("web.allow-tag: any", Severity.ERROR),
+        ("web.tag-match: ^v", Severity.ERROR),
+        ("wep.ignore-tags: latest", Severity.ERROR),
+        ("web.pull-secre: secret:a/b#c", Severity.WARNING),
+        ("wep.pull-secret: secret:a/b#c", Severity.WARNING),
+    ],
+)
+def test_an_annotation_that_would_narrow_is_an_error(
+    tmp_path: Path, annotation: str, severity: Severity
+) -> None:
+    (finding,) = lint_text(tmp_path, application(LIST, annotation))
+
+    assert finding.severity is severity
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(application(LIST, "force-update: 'false'"), id="force-update is off"),
+        pytest.param(
+            application(plugin="env: [{name: A, value: b}]").replace("name: retag", "name: other"),
+            id="another plugin",
+        ),
+    ],
+)
+def test_what_means_nothing_to_retag_is_left_in_peace(tmp_path: Path, text: str) -> None:
     assert lint_text(tmp_path, text) == []

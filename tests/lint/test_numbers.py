@@ -67,6 +67,10 @@ def layout(folder: Path, *tags: str) -> Path:
     return config
 
 
+def test_a_pinned_image_is_left_in_peace(tmp_path: Path) -> None:
+    assert lint_text(tmp_path, rule().replace("{alias: web", "{pin: v1, alias: web")) == []
+
+
 @pytest.mark.parametrize(
     ("tags", "number"),
     [

@@ -45,6 +45,13 @@ def two(first: str, second: str) -> str:
         ),
         pytest.param(
             "namePattern: web, labelSelectors: {matchExpressions: [{key: a, operator: Exists}]}",
+            "namePattern: web",
+            "b",
+            "web",
+            id="a label that is there",
+        ),
+        pytest.param(
+            "namePattern: web, labelSelectors: {matchExpressions: [{key: a, operator: Exists}]}",
             "namePattern: web, labelSelectors: {matchExpressions: [{key: a, operator: In, "
             "values: [b]}, {key: c, operator: DoesNotExist}]}",
             "a",
@@ -99,6 +106,7 @@ def test_three_rules_for_one_repository_are_two_findings(tmp_path: Path) -> None
     found = lint_text(tmp_path, images(items.replace("alias: ", "alias: v")))
 
     assert [(each.code, each.severity) for each in found] == [("RT380", Severity.WARNING)] * 2
+    assert [each.what.partition(" both ")[0] for each in found] == ["v1 and v2", "v1 and v3"]
 
 
 def test_two_rules_that_allow_the_same_tags_are_an_error(tmp_path: Path) -> None:
@@ -117,3 +125,24 @@ def test_a_name_in_the_manifest_counts_as_its_repository(tmp_path: Path) -> None
     )
 
     assert [each.code for each in lint_text(tmp_path, images(items))] == ["RT380"]
+
+
+def test_two_images_that_lose_are_told_each_by_its_own_repository(tmp_path: Path) -> None:
+    one = "images: [{alias: web, imageName: 'registry.example.com/web:1.x'}"
+    more = one + ", {alias: api, imageName: 'registry.example.com/api:1.x'}]"
+    text = f"{ref(f'namePattern: web, {more}', 'a')}---\n{ref(f'namePattern: web, {more}', 'b')}"
+
+    found = [each.what.partition(" too, ")[0] for each in lint_text(tmp_path, text)]
+    assert found == [
+        "ImageUpdater argocd/a, ref web, image web rules registry.example.com/web",
+        "ImageUpdater argocd/a, ref web, image api rules registry.example.com/api",
+    ]
+
+
+def test_no_application_is_made_up_that_its_ref_does_not_match(tmp_path: Path) -> None:
+    third = ref(f"namePattern: '*', {IMAGE}", "c")
+    first_two = two("namePattern: '[^w]eb'", "namePattern: '*eb'")
+
+    found = lint_text(tmp_path, f"{first_two}---\n{third}")
+    assert found
+    assert all(each.what.endswith("named xeb") for each in found)
