@@ -200,7 +200,9 @@ def _pair(parameter: Parameter, text: str) -> tuple[str, str]:
     key, equals, value = _text(parameter, text).partition("=")
     if not equals:
         raise UsageError(
-            "RT223", f"parameter {parameter.name}: {text!r} is no pair", remedy="write KEY=VALUE"
+            "RT223",
+            f"parameter {parameter.name} has a value that is no pair",
+            remedy="write KEY=VALUE",
         )
     return key, value
 
@@ -219,8 +221,11 @@ def _scalar(parameter: Parameter, value: Any) -> str | bool:
 def _text(parameter: Parameter, value: Any) -> str:
     """*value* as a text that may stand in a program's arguments."""
     if not isinstance(value, str):
+        # Never the value itself: charts take passwords as parameters.
         raise UsageError(
-            "RT223", f"parameter {parameter.name}: {value!r} is not a string", remedy="quote it"
+            "RT223",
+            f"parameter {parameter.name} has a value that is not a string",
+            remedy="quote it",
         )
     if "\0" in value or not _is_unicode(value):
         raise UsageError("RT223", f"parameter {parameter.name} holds a character that is no text")

@@ -85,8 +85,12 @@ def test_argo_cds_json_becomes_options(text: str, values: dict[str, Any]) -> Non
         pytest.param(
             '[{"name": "pins", "map": {}, "array": []}]', "has array and map.*RT221", id="two"
         ),
-        pytest.param('[{"name": "pins", "map": [1]}]', r"\[1\] is not a string.*RT223", id="list"),
-        pytest.param('[{"name": "pins", "map": {"a": 1}}]', "1 is not a string", id="number"),
+        pytest.param(
+            '[{"name": "pins", "map": [1]}]',
+            "pins has a value that is not a string.*RT223",
+            id="list",
+        ),
+        pytest.param('[{"name": "pins", "map": {"a": 1}}]', "that is not a string", id="number"),
         pytest.param('[{"name": "freeze", "string": "yes"}]', "true, false.*RT223", id="yes"),
         pytest.param('[{"name": "tool", "string": "ytt"}]', "auto, kustomize, helm", id="choice"),
         pytest.param('[{"name": "tools", "string": "helm"}]', "nearest is tool .RT222", id="typo"),
@@ -242,3 +246,13 @@ def _stated(data: st.DataObject, parameter: Any) -> tuple[str, list[str], Any]:
 )
 def test_a_parameters_name_tells_its_tool(name: str, tool: Tool | None) -> None:
     assert BY_NAME[name].tool == tool
+
+
+def test_a_value_is_never_shown_since_it_may_be_a_password() -> None:
+    with pytest.raises(UsageError) as number:
+        parse_json('[{"name": "helm-parameters", "map": {"password": 271828}}]')
+    with pytest.raises(UsageError) as pair:
+        parse_params(["helm-parameters=hunter-two"])
+
+    assert "271828" not in str(number.value)
+    assert "hunter-two" not in str(pair.value)
