@@ -22,16 +22,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
+# Besides control characters those that reverse or break a line.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
+_USER_INFO = re.compile(r"(?<=://)[^/?#\s]*@")  # up to the last @: passwords hold some
 _LONGEST_LINE = (
     2000  # Argo CD stores the line in the Application's status (etcd: 1.5 MB an object)
 )
 
 
+def printable(text: str) -> str:
+    """*text* on one line, without what steers a terminal, and without user info in URLs."""
+    return _USER_INFO.sub("", _CONTROL.sub(" ", text))
+
+
 def one_line(text: str) -> str:
-    """*text* as one printable line, without user info in URLs, cut at 2,000 characters."""
-    line = _USER_INFO.sub("", _CONTROL.sub(" ", text)).strip()
+    """*text* as one `printable` line, cut at 2,000 characters."""
+    line = printable(text).strip()
     return line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…"
 
 

@@ -15,6 +15,7 @@ from cmp.tags import Listing
 
 _SHOWN = 20  # tags in text; JSON has all
 _WIDEST = 24  # characters that reasons are indented by for long tags
+_LONGEST_TAG = 128  # characters, as OCI allows; what lies on disk may be longer
 _CONTEXT = 3  # lines around a change, as diff -u
 
 
@@ -95,9 +96,9 @@ def others(verdict: Verdict) -> list[str]:
         more = f" and {len(older) - _SHOWN} more" if len(older) > _SHOWN else ""
         lines.append(f"  older    {', '.join(older[:_SHOWN])}{more}")
     refusals = verdict.choice.refusals
-    shown = refusals[:_SHOWN]
-    width = min(max((len(refusal.tag) for refusal in shown), default=0), _WIDEST)
-    lines += [f"  refused  {refusal.tag:{width}}  {refusal.reason}" for refusal in shown]
+    shown = [(refusal.tag[:_LONGEST_TAG], refusal.reason) for refusal in refusals[:_SHOWN]]
+    width = min(max((len(tag) for tag, _ in shown), default=0), _WIDEST)
+    lines += [f"  refused  {tag:{width}}  {reason}" for tag, reason in shown]
     if len(refusals) > _SHOWN:
         lines.append(f"  refused  {len(refusals) - _SHOWN} more (-o json shows all)")
     return lines

@@ -8,11 +8,14 @@ from __future__ import annotations
 import importlib
 import traceback
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from cmp import __version__
-from cmp.errors import CombinedError, RenderError, RetagError, one_line
+from cmp.cli.output import print_lines
+from cmp.cli.process import end_on_signals, give_up_output, print_any_character
+from cmp.errors import CombinedError, RenderError, RetagError, UsageError, one_line
 
 COMMANDS = {
     "render": "cmp.cli.render",
@@ -21,7 +24,6 @@ COMMANDS = {
     "lint": "cmp.cli.lint",
     "completion": "cmp.cli.completion",
 }
-_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 _BUG = 70  # EX_SOFTWARE of sysexits.h
 
 
@@ -57,20 +59,27 @@ def retag() -> None:
 
 def main() -> None:
     """Run the command; errors become lines on stderr and an exit code."""
+    end_on_signals()
+    print_any_character()
     try:
         result = retag.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         raise SystemExit(error.exit_code) from None
-    except click.Abort:
-        raise SystemExit(_INTERRUPTED) from None
     except RetagError as error:
-        _tell(error)
-        raise SystemExit(error.exit_code) from None
+        _fail(error, error.exit_code)
+    except OSError as error:
+        give_up_output()
+        _fail(_refused(error), UsageError.exit_code)
     except Exception as error:  # noqa: BLE001  # a bug must not exit with 1, "a difference"
-        _tell(_bug(error))
-        raise SystemExit(_BUG) from None
+        _fail(_bug(error), _BUG)
     raise SystemExit(result if isinstance(result, int) else 0)
+
+
+def _refused(error: OSError) -> RetagError:
+    """What the system refuses, such as a full disk or a folder that may not be entered."""
+    place = f" {error.filename}" if error.filename else ""
+    return UsageError("RT246", f"cannot read or write{place}: {error.strerror}")
 
 
 def _bug(error: Exception) -> RetagError:
@@ -83,9 +92,10 @@ def _bug(error: Exception) -> RetagError:
     )
 
 
-def _tell(error: RetagError) -> None:
-    """Each error as a line on stderr, after what the renderer itself said."""
+def _fail(error: RetagError, exit_code: int) -> NoReturn:
+    """End with each error as a line on stderr, after what the renderer itself said."""
     for each in error.errors if isinstance(error, CombinedError) else (error,):
         if isinstance(each, RenderError) and each.output:
-            click.echo(each.output.rstrip("\n"), err=True)
+            print_lines(each.output.rstrip("\n").split("\n"), err=True)
         click.echo(f"{click.style('error', fg='red')}: {one_line(str(each))}", err=True)
+    raise SystemExit(exit_code)

@@ -10,7 +10,7 @@ import click
 
 from cmp import report
 from cmp.cli.options import application_options, run
-from cmp.cli.output import output_option, print_errors, print_json
+from cmp.cli.output import output_option, print_errors, print_json, print_lines
 
 
 @click.command("explain")
@@ -29,4 +29,4 @@ def command(*, path: Path, output: str, **options: Any) -> None:
     if output == "json":
         print_json(report.as_json(generated))
     else:
-        click.echo("\n".join(report.explain(generated, now=time.time())))
+        print_lines(report.explain(generated, now=time.time()))

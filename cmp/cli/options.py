@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 
 from cmp.cli.files import read_application, read_fields
 from cmp.cli.output import print_findings
+from cmp.cli.process import standard_input
 from cmp.cli.progress import progress
 from cmp.errors import Finding, RuleError, Severity, UsageError, raise_together
 from cmp.options import Options
@@ -231,8 +231,8 @@ def _request(path: Path, flags: Flags, application: Application, options: Option
         options=options,
     )
     if str(path) == "-":
-        return replace(given, manifests=read_manifests(sys.stdin.buffer))
-    if path.is_file():
+        return replace(given, manifests=read_manifests(standard_input()))
+    if not path.is_dir():  # a file, or a pipe as of `<(kustomize build .)`
         with path.open("rb") as file:
             return replace(given, manifests=read_manifests(file))
     root, inside = repository_of(path)

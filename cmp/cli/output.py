@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cmp.errors import Finding, Severity, one_line
+from cmp.errors import Finding, Severity, one_line, printable
 
 _DIFF_COLOURS = {"-": "red", "+": "green", "@": "cyan"}
 
@@ -22,8 +22,13 @@ output_option = click.option(
 
 
 def print_json(value: Any) -> None:
-    """*value* as JSON on stdout."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """*value* as JSON on stdout, in ASCII, which every encoding of a pipe can hold."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def print_lines(lines: Iterable[str], *, err: bool = False) -> None:
+    """Lines with tags, names and other text of strangers in them."""
+    click.echo("\n".join(map(printable, lines)), err=err)
 
 
 def print_diff(lines: Iterable[str]) -> None:
@@ -47,7 +52,7 @@ def print_findings(findings: Iterable[Finding], *, err: bool) -> None:
         colour = "red" if finding.severity is Severity.ERROR else "yellow"
         click.echo(f"{click.style(str(finding.severity), fg=colour)}: {finding}", err=err)
         if finding.drawing:
-            click.echo(finding.drawing, err=err)
+            print_lines(finding.drawing.split("\n"), err=err)
 
 
 def findings_as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:

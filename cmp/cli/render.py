@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import click
 
 from cmp import report
 from cmp.cli.options import application_options, run
-from cmp.cli.output import output_option, print_diff, print_errors, print_json
+from cmp.cli.output import output_option, print_diff, print_errors, print_json, print_lines
 
 
 @click.command("render")
@@ -33,7 +32,7 @@ def command(*, path: Path, diff: bool, explain: bool, output: str, **options: An
     """
     generated, findings = run(path, **options)
     print_errors(findings)
-    changes = report.diff(generated)
+    changes = report.diff(generated) if diff or output == "json" else []
     if output == "json":
         manifests = generated.manifests.decode("utf-8", "replace")
         print_json(
@@ -42,8 +41,7 @@ def command(*, path: Path, diff: bool, explain: bool, output: str, **options: An
     elif diff:
         print_diff(changes)
     else:
-        sys.stdout.buffer.write(generated.manifests)
-        sys.stdout.buffer.flush()
+        click.echo(generated.manifests, nl=False)
     if explain:
-        click.echo("\n".join(report.explain(generated, now=time.time())), err=True)
+        print_lines(report.explain(generated, now=time.time()), err=True)
     return 1 if diff and changes else 0

@@ -10,7 +10,7 @@ import click
 
 from cmp import report
 from cmp.cli.options import FILE, load_registries
-from cmp.cli.output import output_option, print_json
+from cmp.cli.output import output_option, print_json, print_lines
 from cmp.cli.progress import progress
 from cmp.decide import judge
 from cmp.errors import UsageError
@@ -61,8 +61,11 @@ def command(  # noqa: PLR0913  # one for each option of the command
         platforms=platforms,
     )
     source = RoutedSource(load_registries(registries))
+    policy = compile_policy(settings)
+    for fault in policy.faults:
+        print_lines([f"warning: {fault}"], err=True)
     with progress(f"reading the tags of {name.repository}"):
-        verdict = asyncio.run(judge(name.repository, compile_policy(settings), source))
+        verdict = asyncio.run(judge(name.repository, policy, source))
     if verdict.error is not None:
         raise verdict.error
     if output == "json":
@@ -72,5 +75,5 @@ def command(  # noqa: PLR0913  # one for each option of the command
             *report.explain_verdict(verdict, now=time.time()),
             *report.others(verdict),
         ]
-        click.echo("\n".join(lines))
+        print_lines(lines)
     return 0 if isinstance(verdict.choice, Chosen) else 1

@@ -61,13 +61,21 @@ def rules_of(documents: Iterable[Located]) -> RuleSet:
 
 def _files(path: Path) -> list[Path]:
     """*path*, or the files in it; not hidden ones, since a mounted ConfigMap has `..data`."""
-    if not path.is_dir():
-        return [path]
-    return sorted(
-        each
-        for each in path.iterdir()
-        if each.suffix in _SUFFIXES and not each.name.startswith(".") and each.is_file()
-    )
+    try:
+        if not path.is_dir():
+            return [path]
+        return sorted(
+            each
+            for each in path.iterdir()
+            if each.suffix in _SUFFIXES and not each.name.startswith(".") and each.is_file()
+        )
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> RuleError:
+    what = f"cannot be read: {error.strerror}"
+    return RuleError("RT308", what, where=str(path), remedy="check the path")
 
 
 def _read_file(file: Path, reading: _Reading) -> None:
@@ -75,8 +83,7 @@ def _read_file(file: Path, reading: _Reading) -> None:
         with file.open("rb") as opened:
             data = opened.read(LONGEST_TEXT + 1)
     except OSError as error:
-        what = f"cannot be read: {error.strerror}"
-        raise RuleError("RT308", what, where=str(file), remedy="check the path") from error
+        raise _unreadable(file, error) from error
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
