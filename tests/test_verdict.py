@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cmp.decide import Verdict, judge
@@ -59,6 +59,7 @@ def test_each_listed_tag_is_chosen_or_older_or_refused_and_only_one_of_these(
         assert told == Counter(tag.name for tag in tags)
 
 
+@example(settings=Settings(strategy="newest-build"), tags=TAGS)
 @given(settings=stated, tags=listed)
 def test_the_number_in_the_reason_is_that_of_the_tags_it_speaks_of(
     settings: Settings, tags: list[Tag]
