@@ -6,21 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from cmp.errors import RuleError, UsageError
-from cmp.located import Located, load_documents
+from cmp.located import Located, load_documents, read_text
 from cmp.manifests import ImageField, InvalidImageFieldError
 from cmp.options import Options, parse_environment, parse_items
 from cmp.rules.application import Application
 
 _PLUGIN = "retag"
-
-
-def read_text(path: Path) -> str:
-    """The file's text. Raises `UsageError` if it cannot be read, or is not UTF-8."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise UsageError("RT242", f"cannot read {path}: {reason}") from None
 
 
 def read_application(path: Path) -> tuple[Application, Options]:

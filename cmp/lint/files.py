@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cmp.errors import Finding, Place, RuleError, Severity
-from cmp.located import Located, YamlError, load_documents
-from cmp.located.reader import LONGEST_TEXT
+from cmp import located
+from cmp.errors import Finding, Place, Severity
+from cmp.located import Located, YamlError, load_documents, read_text
 from cmp.rules.read import GROUP, KIND
 
 _CONFIG = "registries.conf"
-_SUFFIXES = (".yaml", ".yml", ".json")
 _LISTS = ("List", f"{KIND}List", "ApplicationList")
 
 
@@ -68,22 +67,13 @@ def files_in(path: Path) -> list[Path]:
 
     Raises `RuleError`.
     """
-    try:
-        return sorted(filter(_counts, path.iterdir())) if path.is_dir() else [path]
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _counts(path: Path) -> bool:
-    # Not hidden ones, since a mounted ConfigMap has `..data`.
-    named = path.suffix in _SUFFIXES or path.name == _CONFIG
-    return named and not path.name.startswith(".") and path.is_file()
+    return located.files_in(path, also=(_CONFIG,))
 
 
 def _read(path: Path, contents: Contents, *, is_config: bool) -> None:
     """Add to *contents* what lies in the file at *path*."""
     try:
-        text = _text(path)
+        text = read_text(path)
         documents = [] if is_config else load_documents(text, str(path))
     except YamlError as error:
         contents.findings.append(error.finding)
@@ -96,21 +86,6 @@ def _read(path: Path, contents: Contents, *, is_config: bool) -> None:
     for document in documents:
         for each in _objects(document):
             _sort(each, ConfigText(text, path), contents)
-
-
-def _text(path: Path) -> str:
-    """The file's text. Raises `YamlError`, or `RuleError` where it cannot be read at all."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(LONGEST_TEXT + 1)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    if len(data) > LONGEST_TEXT:
-        raise YamlError("RT301", f"longer than {LONGEST_TEXT} bytes", Place(str(path)))
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise YamlError("RT300", "is not UTF-8", Place(str(path))) from error
 
 
 def _objects(document: Located) -> Iterator[Located]:
@@ -147,11 +122,6 @@ def _lacks_kind(document: Located) -> bool:
 def _text_at(document: Located, name: str) -> str:
     value = document.get(name)
     return value.text if value else ""
-
-
-def _unreadable(path: Path, error: OSError) -> RuleError:
-    what = f"cannot be read: {error.strerror}"
-    return RuleError("RT308", what, where=str(path), remedy="check the path")
 
 
 def _nothing(path: Path) -> Finding:

@@ -14,20 +14,19 @@ from pathlib import Path
 
 from pydantic import Field
 
-from cmp.errors import Finding, Place, Severity
+from cmp.errors import Finding, Severity
 from cmp.located import (
     Located,
     StrictModel,
     YamlError,
     load_documents,
     path_text,
+    read_text,
     validate,
 )
-from cmp.located.reader import LONGEST_TEXT
 from cmp.registry.credentials import InvalidCredentialsError, Script, parse_credentials
 from cmp.registry.endpoint import Endpoint, Kind
 
-_MOST_BYTES = 4 * LONGEST_TEXT  # more are more characters than that, which the reader refuses
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -52,14 +51,14 @@ class _Entry:
 
 
 def load_config(path: Path) -> tuple[tuple[Endpoint, ...], list[Finding]]:
-    """The registries of the file at *path*, and all that is wrong with it. Never raises."""
+    """The registries of the file at *path*, and all that is wrong with it.
+
+    Raises `RuleError` where it cannot be read at all.
+    """
     try:
-        with path.open("rb") as file:
-            text = file.read(_MOST_BYTES + 1).decode("utf-8-sig")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        what = f"the file cannot be read: {reason}"
-        return (), [Finding("RT330", Severity.ERROR, what, Place(str(path)))]
+        text = read_text(path)
+    except YamlError as error:
+        return (), [error.finding]
     return parse_config(text, str(path), path.parent)
 
 

@@ -42,7 +42,10 @@ class Registries:
 
     @classmethod
     def load(cls, path: Path, *, clock: Clock = time.time) -> tuple[Registries, list[Finding]]:
-        """What the registries.conf at *path* lists: nothing, if a finding is an error."""
+        """What the registries.conf at *path* lists: nothing, if a finding is an error.
+
+        Raises `RuleError` where it cannot be read at all.
+        """
         endpoints, findings = load_config(path)
         return cls(endpoints, path.parent, clock=clock), findings
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cmp.errors import Finding, Place, RuleError, Severity
-from cmp.located import Located, YamlError, load_documents
-from cmp.located.reader import LONGEST_TEXT
+from cmp.errors import Finding, Severity
+from cmp.located import Located, YamlError, files_in, load_documents, read_text
 from cmp.rules.resource import read_resource
 from cmp.rules.ruleset import RuleSet
 from cmp.rules.units import Resource
@@ -16,7 +15,6 @@ from cmp.rules.units import Resource
 GROUP = "argocd-image-updater.argoproj.io"
 VERSION = "v1alpha1"
 KIND = "ImageUpdater"
-_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 @dataclass
@@ -39,7 +37,7 @@ def read_rules(paths: Iterable[Path]) -> RuleSet:
     """
     reading = _Reading()
     for path in paths:
-        for file in _files(path):
+        for file in files_in(path):
             _read_file(file, reading)
     return reading.ruleset()
 
@@ -59,36 +57,11 @@ def rules_of(documents: Iterable[Located]) -> RuleSet:
     return reading.ruleset()
 
 
-def _files(path: Path) -> list[Path]:
-    """*path*, or the files in it; not hidden ones, since a mounted ConfigMap has `..data`."""
-    try:
-        if not path.is_dir():
-            return [path]
-        return sorted(
-            each
-            for each in path.iterdir()
-            if each.suffix in _SUFFIXES and not each.name.startswith(".") and each.is_file()
-        )
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> RuleError:
-    what = f"cannot be read: {error.strerror}"
-    return RuleError("RT308", what, where=str(path), remedy="check the path")
-
-
 def _read_file(file: Path, reading: _Reading) -> None:
     try:
-        with file.open("rb") as opened:
-            data = opened.read(LONGEST_TEXT + 1)
-    except OSError as error:
-        raise _unreadable(file, error) from error
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        place = Place(str(file))
-        reading.unreadable.append(Finding("RT300", Severity.ERROR, "is not UTF-8", place))
+        text = read_text(file)
+    except YamlError as error:
+        reading.unreadable.append(error.finding)
         return
     _read_text(text, str(file), reading)
 

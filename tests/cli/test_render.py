@@ -189,7 +189,7 @@ FAILURES = {
         ["render", "app", "--application", "rules.yaml", *COMMON], 2, "RT243",
     ),
     "a manifest that is no text": (
-        ["render", "app", "--application", "binary", *COMMON], 2, "RT242",
+        ["render", "app", "--application", "binary", *COMMON], 3, "RT300",
     ),
     "fields of the wrong shape": (
         ["render", "app", *PROFANITY, "--image-fields", "rules.yaml"], 3, "RT352",

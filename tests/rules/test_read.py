@@ -98,12 +98,21 @@ def test_a_path_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     [
         (b"\xff\xfe", "is not UTF-8"),
         (b"a: [", "while parsing"),
-        (b"#" * (LONGEST_TEXT + 1), f"longer than {LONGEST_TEXT} characters"),
+        (b"#" * (LONGEST_TEXT + 1), f"longer than {LONGEST_TEXT} bytes"),
+        (("é" * (LONGEST_TEXT // 2 + 1)).encode(), f"longer than {LONGEST_TEXT} bytes"),
         (b"\x00", "unacceptable character"),
         (b"a: &a [*a]", "aliases unfold to too many values"),
         (b"a: !!python/name:os.system", "is not allowed here"),
     ],
-    ids=["no text", "no YAML", "too long", "NUL", "endless alias", "python tag"],
+    ids=[
+        "no text",
+        "no YAML",
+        "too long",
+        "fewer characters than bytes",
+        "NUL",
+        "endless alias",
+        "python tag",
+    ],
 )
 def test_a_file_that_holds_unknown_rules_may_rule_any_image(
     content: bytes, says: str, tmp_path: Path
