@@ -28,9 +28,11 @@ def _compile(pattern: str) -> re.Pattern[bytes]:
 
 # An escape of a name's character, or a line joined to the next within a name: in a shell script
 # the `\` at the end of a line follows a blank. Both start with `\`, which makes the search fast.
-_DISGUISE = _compile(rf"\\(?:{_CODE}|(?<=[/{_WORD}]\\){_BREAK}(?:\\{_BREAK})*[{_WORD}])")
+_DISGUISE = _compile(rf"\\(?:{_CODE}|(?<=[/{_WORD}]\\){_BREAK}[\\{_WORD}])")
 _ESCAPED = _compile(rf"\\{_CODE}")
 _JOINED = _compile(rf"\\{_BREAK}")
+# To undo one takes a hundred bytes for a moment; text with more is better read as a document.
+_MOST_ESCAPES = 1_000_000
 # A tag that is, or that percent signs could spell as, `!!binary`. `%TAG` could give it any name.
 _BINARY = tuple(map(_compile, (r"!(?:<|!(?:binary|[binary]{0,5}%))", r"%TAG")))
 # How a document begins that Argo CD reads as UTF-16. No text in UTF-8 holds these bytes.
@@ -65,6 +67,8 @@ class Spelling:
             return True
         if not _DISGUISE.search(text, start, end):
             return False
+        if text.count(b"\\", start, end) > _MOST_ESCAPES:
+            return True
         plain = _undisguised(text[start:end])
         return _any_found(self._elements, plain, 0, len(plain))
 

@@ -38,6 +38,7 @@ YES = {
     "a line joined after the slash": '"team/\\\n  app"',
     "a line joined after the element": '"team/app\\\n  :1"',
     "an escape in a joined line": '"team/a\\\n  \\x70p"',
+    "more joined lines than are joined": '"a' + "\\\n" * 1_000_001 + 'b"',
     "base64": "image: !!binary eA==",
     "base64, percent": "image: !!bin%61ry eA==",
     "a verbatim tag": "image: !<tag:yaml.org,2002:binary> eA==",
