@@ -168,7 +168,8 @@ def test_two_rules_for_one_repository_are_told_apart_by_the_tag_in_the_manifest(
 
 @pytest.mark.parametrize("image", [APP, f"{APP}:other"], ids=["no tag", "neither allows it"])
 def test_two_rules_that_the_tag_does_not_tell_apart_are_an_error_naming_both(image: str) -> None:
-    with pytest.raises(RuleError, match=r"image prod and .* image dev both rule") as caught:
+    message = r"image prod and .* image dev both rule .* allowTags"
+    with pytest.raises(RuleError, match=message) as caught:
         run(pod(image), TWO)
     assert caught.value.code == "RT350"
     assert "line 6" in caught.value.where
@@ -193,6 +194,15 @@ def test_the_name_in_the_manifest_is_replaced_by_the_rules_image() -> None:
     assert run(first.manifests, rules).manifests == first.manifests
 
 
+def test_where_every_name_is_refused_no_tag_is_looked_into() -> None:
+    settings = "commonUpdateSettings: {updateStrategy: newest-build, allowTags: 'regexp:^9'}"
+    rules = ruleset(f"- {{alias: app, imageName: {APP}, {settings}}}")
+    tags = MemoryTags(TAGS)
+    run(pod(f"{APP}:1"), rules, tags=tags)
+
+    assert tags.asked == {f"list {APP}": 1}
+
+
 def test_a_silent_registry_never_means_the_tag_in_the_manifest() -> None:
     tags = MemoryTags({}, error=UnreachableError("RT501", "registry is down"))
 
@@ -204,7 +214,9 @@ def test_an_incomplete_choice_without_a_last_good_one_fails() -> None:
     by_date = "commonUpdateSettings: {updateStrategy: newest-build}"
     rules = ruleset(f"- {{alias: app, imageName: {APP}, {by_date}}}")
     unread = Tag("1", fault=Fault.UNREADABLE, detail="timed out")
-    with pytest.raises(RegistryError, match="1: it could not be read: timed out") as caught:
+    with pytest.raises(
+        RegistryError, match=r"1: it could not be read: timed out.*try again"
+    ) as caught:
         run(pod(f"{APP}:1"), rules, tags=MemoryTags({APP: [unread]}))
     assert caught.value.code == "RT530"
 
@@ -247,7 +259,7 @@ def test_a_disabled_image_fails_the_application_and_spares_its_neighbours() -> N
     neighbour = run(pod("registry.example.com/db:4"), rules)
 
     assert images(neighbour) == ["registry.example.com/db:5"]
-    with pytest.raises(RuleError, match="quote it") as caught:
+    with pytest.raises(RuleError, match=r"quote it.*; mend the rule") as caught:
         run(pod(f"{APP}:1.0.0"), rules)
     assert caught.value.code == "RT351"
 
@@ -270,10 +282,8 @@ def test_all_images_that_fail_are_told_at_once() -> None:
 
 @pytest.mark.parametrize("manifests", [b"", b"# nothing\n---\n", b"null\n"])
 def test_an_empty_render_is_an_error_unless_it_is_meant(manifests: bytes) -> None:
-    with pytest.raises(ManifestError) as caught:
+    with pytest.raises(ManifestError, match=r"no objects, .*allow-empty \[RT470\]"):
         run(manifests)
-
-    assert caught.value.code == "RT470"
     assert run(manifests, SEMVER, "allow-empty=true").manifests == manifests
 
 

@@ -145,6 +145,21 @@ def test_the_json_has_the_documented_shape() -> None:
     }
 
 
+def test_an_application_elsewhere_has_its_namespace_in_the_json() -> None:
+    generated = Generated(Application(name="web", namespace="prod"), Matched(), b"", b"", ())
+
+    assert report.as_json(generated)["application"] == {"name": "web", "namespace": "prod"}
+
+
+def test_notes_stand_behind_all_images() -> None:
+    rules = ruleset(
+        f"- {{alias: app, imageName: {APP}, commonUpdateSettings: {{forceUpdate: true}}}}"
+    )
+    text = report.explain(run(pod(f"{APP}:1"), rules), now=NOW)
+
+    assert text[-2:] == ["", "note: forceUpdate has no effect"]
+
+
 def test_what_was_not_asked_has_no_time() -> None:
     json = report.as_json(run(pod(f"{APP}:1"), SEMVER, "pins=app=1"))["images"][0]
 
