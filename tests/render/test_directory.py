@@ -109,6 +109,7 @@ def test_surrogate_pairs_of_json_among_yaml_become_characters(tmp_path: Path) ->
     "text",
     [
         pytest.param('{"kind": "A"}\n{"kind": "B"}\n', id="JSON behind JSON"),
+        pytest.param('\n{"kind": "A"}\n{"kind": "B"}\n', id="JSON behind a line's end"),
         pytest.param('{"kind": "A"}\nkind: B\n', id="YAML behind JSON"),
         pytest.param('{"kind": "A"}---\nkind: B\n', id="a separator that is none"),
     ],
@@ -177,6 +178,9 @@ def test_what_is_no_unicode_text_is_an_error(tmp_path: Path, content: bytes) -> 
         pytest.param('{"kind": "List", "items": []}\n', True, id="JSON"),
         pytest.param("apiVersion: v1\nx: {kind: a}\n", False, id="flow style"),
         pytest.param("{{ x }}\napiVersion:\n kind:\n metadata:\n", True, id="a broken manifest"),
+        pytest.param("{{ x }}\napiVersion:\n metadata:\n", False, id="broken, without a kind"),
+        pytest.param("{{ x }}\n kind:\n metadata:\n", False, id="broken, without a version"),
+        pytest.param("{{ x }}\napiVersion:\n kind:\n", False, id="broken, without metadata"),
     ],
 )
 def test_yaml_that_is_no_manifest_is_passed_over(tmp_path: Path, text: str, taken: bool) -> None:  # noqa: FBT001 - a column
