@@ -179,20 +179,33 @@ def test_a_link_in_a_dependency_that_leads_out_is_refused(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "lock",
+    ("lock", "line"),
     [
-        pytest.param(_lock("oci://evil.example.com/x", "0" * 64), id="another host"),
-        pytest.param('{"dependencies": []}\n', id="flow style"),
-        pytest.param(_lock('"h\\x74tps://evil"', "0" * 64), id="escapes"),
-        pytest.param("more: x\n" + _lock("file://../library", "0" * 64), id="another key"),
+        pytest.param(_lock("oci://evil.example.com/x", "0" * 64), 3, id="another host"),
+        pytest.param('{"dependencies": []}\n', 1, id="flow style"),
+        pytest.param(_lock('"h\\x74tps://evil"', "0" * 64), 3, id="escapes"),
+        pytest.param("more: x\n" + _lock("file://../library", "0" * 64), 1, id="another key"),
     ],
 )
-def test_a_lock_file_that_names_other_repositories_is_refused(tmp_path: Path, lock: str) -> None:
+def test_a_lock_file_that_names_other_repositories_is_refused(
+    tmp_path: Path, lock: str, line: int
+) -> None:
     write(tmp_path, _chart("file://../library"))
     write(tmp_path / "library", _LIBRARY)
     write(tmp_path, {"chart/Chart.lock": lock})
 
-    with pytest.raises(RenderError, match=r"^Chart\.lock:\d: .*helm dependency update.*RT448"):
+    message = rf"^Chart\.lock:{line}: .*helm dependency update.*RT448"
+    with pytest.raises(RenderError, match=message):
+        rendered(tmp_path, "chart")
+
+
+@pytest.mark.parametrize(("length", "code"), [(1024 * 1024, "RT448"), (1024 * 1024 + 1, "RT436")])
+def test_a_lock_file_is_read_up_to_a_mebibyte(tmp_path: Path, length: int, code: str) -> None:
+    write(tmp_path, _chart("file://../library"))
+    write(tmp_path / "library", _LIBRARY)
+    write(tmp_path, {"chart/Chart.lock": "more: ".ljust(length, "x")})
+
+    with pytest.raises(RenderError, match=code):
         rendered(tmp_path, "chart")
 
 

@@ -133,6 +133,7 @@ def test_options_reach_the_chart(tmp_path: Path, params: list[str], key: str, va
             [r"helm-parameters=a=x\,y"], {"from": "chart", "a": "x,y"}, id="escaped comma"
         ),
         pytest.param(["helm-parameters=a={x,y}"], {"from": "chart", "a": ["x", "y"]}, id="list"),
+        pytest.param(["helm-parameters=a=x,y}"], {"from": "chart", "a": "x,y}"}, id="half a list"),
         pytest.param(
             ["helm-parameters=a=$ARGOCD_APP_NAME"], {"from": "chart", "a": "web"}, id="build"
         ),
@@ -219,6 +220,18 @@ def test_the_command_for_nothing_but_a_name_is_short() -> None:
         "--",
         "web",
         ".",
+    ]
+
+
+def test_a_chart_is_told_of_the_cluster_that_argo_cd_knows() -> None:
+    request = Request(
+        "web", namespace="prod", kube_version="1.34.0", api_versions=("v1", "apps/v1")
+    )
+
+    assert template_arguments(request, [], {})[2:5] == [
+        "--namespace=prod",
+        "--kube-version=1.34.0",
+        "--api-versions=v1,apps/v1",
     ]
 
 
