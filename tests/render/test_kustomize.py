@@ -10,7 +10,9 @@ import pytest
 from cmp.errors import RenderError
 from cmp.options import parse_params
 from cmp.render import Permissions, render
+from cmp.render.kustomization import check_references
 from cmp.render.kustomize import build_command, edit_commands
+from cmp.render.workspace import workspace
 from cmp.request import Request
 from tests.render.network import serving
 from tests.render.sources import rendered, snapshot, write
@@ -148,6 +150,32 @@ def test_nothing_is_enabled_unless_it_is_allowed() -> None:
         "--",
         ".",
     ]
+
+
+@pytest.mark.parametrize(
+    ("params", "versions"),
+    [
+        pytest.param([], ["--helm-kube-version=1.34.0", "--helm-api-versions=v1"], id="cluster's"),
+        pytest.param(
+            [
+                "kustomize-kube-version=v1.30",
+                "kustomize-api-versions=a/v1",
+                "kustomize-api-versions=b/v1",
+            ],
+            ["--helm-kube-version=1.30", "--helm-api-versions=a/v1", "--helm-api-versions=b/v1"],
+            id="stated",
+        ),
+    ],
+)
+def test_charts_see_the_clusters_versions_unless_others_are_stated(
+    params: list[str], versions: list[str]
+) -> None:
+    options = parse_params(params)
+    request = Request("web", kube_version="v1.34.0-x", api_versions=("v1",), options=options)
+
+    command = build_command(request, Permissions(kustomize_helm=True))
+
+    assert command[-2 - len(versions) :] == [*versions, "--", "."]
 
 
 def test_missing_components_are_an_error_or_left_out(tmp_path: Path) -> None:
@@ -309,6 +337,49 @@ def test_remote_references_are_told_from_paths(tmp_path: Path, reference: str) -
 
     with pytest.raises(RenderError, match=r"kustomization.yml:4: .* is remote.*RT440"):
         rendered(tmp_path, ".")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "bases",
+        "components",
+        "configurations",
+        "crds",
+        "generators",
+        "patchesStrategicMerge",
+        "resources",
+        "transformers",
+        "validators",
+    ],
+)
+def test_each_list_that_refers_to_files_is_looked_at(tmp_path: Path, key: str) -> None:
+    write(tmp_path, {"kustomization.yaml": f"{key}:\n- https://example.com/a.yaml\n"})
+
+    with pytest.raises(RenderError, match=r"kustomization.yaml:2: .* is remote.*RT440"):
+        rendered(tmp_path, ".")
+
+
+def test_a_kustomization_is_read_up_to_a_mebibyte(tmp_path: Path) -> None:
+    text = "resources:\n- a.yaml\n".ljust(1024 * 1024, "#")
+    write(tmp_path, {"kustomization.yaml": text, "a.yaml": _DEPLOYMENT})
+
+    assert rendered(tmp_path, ".") == _DEPLOYMENT
+
+    write(tmp_path, {"kustomization.yaml": f"{text}#"})
+    with pytest.raises(RenderError, match=r"kustomization.yaml is longer than 1048576 .*RT436"):
+        rendered(tmp_path, ".")
+
+
+def test_of_very_many_bases_only_some_are_looked_at(tmp_path: Path) -> None:
+    folders = [f"b{number}" for number in range(1001)]
+    write(tmp_path, {f"{folder}/kustomization.yaml": "" for folder in folders[1:]})
+    write(tmp_path, {"b0/kustomization.yaml": "resources:\n- https://example.com/a.yaml\n"})
+    lines = "".join(f"- {folder}\n" for folder in folders)
+    write(tmp_path, {"kustomization.yaml": f"resources:\n{lines}"})
+
+    with workspace(tmp_path.resolve(), tmp_path.resolve(), seconds=60) as space:
+        check_references(space, remote=False)
 
 
 def test_addresses_elsewhere_in_a_kustomization_are_text(tmp_path: Path) -> None:
