@@ -79,6 +79,19 @@ def read_manifest(media_type: str, body: bytes) -> Image | Index:
     return Image(manifest.config.digest or "")
 
 
+def read_listing(body: bytes) -> Index:
+    """The index.json of an image layout, which lists all there is. Raises `BadReplyError`.
+
+    What else may be left out or null would here be a repository without tags: it has to be said.
+    """
+    manifest = _read(_Manifest, body, "index")
+    _check_kind(OCI_INDEX, manifest)
+    listed = manifest.manifests
+    if listed is None or any(descriptor is None for descriptor in listed):
+        raise BadReplyError("RT512", "the index has no list of manifests")
+    return Index(tuple(map(_entry, listed)))
+
+
 def read_config(body: bytes) -> Config:
     """The image config that *body* is. Raises `BadReplyError`."""
     config = _read(_Config, body, "image config")

@@ -20,7 +20,7 @@ from pathlib import Path
 from cmp.errors import BadReplyError, NotFoundError, UnreachableError
 from cmp.reference import InvalidReferenceError, Reference, Repository, is_repository_path
 from cmp.registry.digest import check_digest
-from cmp.registry.documents import OCI_INDEX, Descriptor, Index, read_manifest
+from cmp.registry.documents import Descriptor, Index, read_listing
 from cmp.registry.files import Files
 from cmp.registry.metadata import LARGEST_DOCUMENT, Describer
 from cmp.tags import Listing, Needs, Tag
@@ -114,11 +114,9 @@ class LayoutSource:
         if body != self._files.read(path, LARGEST_INDEX):
             return None
         try:
-            index = read_manifest(OCI_INDEX, body)
+            return read_listing(body)
         except BadReplyError:
             return None
-        assert isinstance(index, Index)
-        return index
 
     def _missing(self, repository: Repository) -> NotFoundError:
         there = list(_repositories(self._files.root))

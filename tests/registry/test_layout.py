@@ -274,8 +274,27 @@ def test_an_index_larger_than_any_is_refused(root: Path) -> None:
         list_tags(root)
 
 
+def test_an_index_without_manifests_is_a_repository_without_tags(root: Path) -> None:
+    zot_storage.write_index(root / "app", [])
+
+    assert list_tags(root).names == ()
+
+
 @pytest.mark.parametrize(
-    "body", [b"", b'{"manifests":[', b"null", b'{"manifests":{}}', b'{"config":{}}', b"\xff"]
+    "body",
+    [
+        b"",
+        b'{"manifests":[',
+        b"null",
+        b'{"manifests":{}}',
+        b'{"config":{}}',
+        b"\xff",
+        b"{}",
+        b'{"errors":[]}',
+        b'{"manifests":null}',
+        b'{"manifests":[null]}',
+        b'{"manifests":[],"layers":[]}',
+    ],
 )
 def test_an_index_that_stays_unreadable_is_unreachable_after_some_tries(
     root: Path, body: bytes
