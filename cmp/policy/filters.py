@@ -62,12 +62,20 @@ class NameFilters:
 
     def denial(self, name: str) -> str | None:
         """Why *name* is refused to pins too, in a few words; None if it is not."""
+        reason = self.foreign(name)
+        if reason is not None:
+            return reason
+        glob = self.denied.match(name)
+        return None if glob is None else f"denied by {glob}"
+
+    @staticmethod
+    def foreign(name: str) -> str | None:
+        """Why no rule at all can be about *name*; None if one can."""
         if not is_tag(name):
             return "not a tag name that OCI allows"
         if is_signature(name):
             return "a signature or attestation, not an image"
-        glob = self.denied.match(name)
-        return None if glob is None else f"denied by {glob}"
+        return None
 
     def refusal(self, name: str) -> str | None:
         """Why *name*, which is not denied, is refused; None if it passes."""

@@ -114,10 +114,23 @@ class Policy:
         return _survey(self, names)
 
     def allows(self, name: str) -> bool:
-        """Whether the rule would allow the tag *name*, leaving gates, pin and metadata aside."""
+        """Whether *name* is the kind of tag that the rule is about.
+
+        Only what selects counts: not denyTags, gates, pin or suspend, which hold a tag of that
+        kind back, nor metadata. It says nothing where the rule is `unclear`.
+        """
         if self.disabled is not None or self.broken is not None:
             return False
-        return self.filters.denial(name) is None and not isinstance(self._select(name), str)
+        return self.filters.foreign(name) is None and not isinstance(self._select(name), str)
+
+    @property
+    def unclear(self) -> str | None:
+        """Why it cannot be told which tags the rule is about, in a line; None if it can be.
+
+        Any fault but one of platforms, which names do not show, leaves open what was meant.
+        """
+        faults = (fault for fault in self.faults if not fault.field.startswith("platforms["))
+        return next(map(str, faults), None)
 
     def rank(self, tag: Tag) -> Key | Refusal:
         """The key of *tag*, comparable within this policy, or why it is refused."""

@@ -147,12 +147,13 @@ def test_a_choice_says_why_and_holds_every_refusal() -> None:
         (Settings(strategy="latest", ignore_tags=("2*", "main")), "1.0"),
         (Settings(strategy="digest", constraint="main"), "main"),
         (Settings(strategy="name", filter_tags=FilterTags("^m")), "main"),
-        (Settings(strategy="name", deny_tags=("1*", "2*")), "main"),
+        (Settings(constraint="~1", deny_tags=("1*", "main")), "1.0"),
         (Settings(constraint="bogus"), ""),
         (Settings(deny_tags=("[",)), ""),
     ],
     ids=str,
 )
-def test_a_rule_allows_tags_by_name_alone(settings: Settings, allowed: str) -> None:
+def test_a_rule_allows_the_tags_that_it_is_about(settings: Settings, allowed: str) -> None:
     policy = compile_policy(settings)
-    assert [name for name in ("1.0", "2.0", "main") if policy.allows(name)] == allowed.split()
+    names = ("1.0", "2.0", "main", "1.0+x", SIGNATURE)
+    assert [name for name in names if policy.allows(name)] == allowed.split()

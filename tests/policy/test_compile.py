@@ -113,6 +113,18 @@ def test_sound_settings_have_no_faults(stated: Settings) -> None:
     assert compile_policy(stated).faults == ()
 
 
+@pytest.mark.parametrize(("stated", "field"), FAULTY, ids=str)
+def test_a_rule_with_a_fault_is_unclear_about_its_tags(stated: Settings, field: str) -> None:
+    policy = compile_policy(stated)
+    told = None if field.startswith("platforms") else str(policy.faults[0])
+    assert policy.unclear == told
+
+
+@pytest.mark.parametrize("stated", SOUND, ids=str)
+def test_a_sound_rule_is_clear_about_its_tags(stated: Settings) -> None:
+    assert compile_policy(stated).unclear is None
+
+
 def test_all_faults_are_told_at_once() -> None:
     stated = Settings(constraint="bogus", deny_tags=("[",), ignore_tags=("[", "["), pin="")
     assert sorted(fields(compile_policy(stated).faults)) == [
