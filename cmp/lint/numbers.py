@@ -43,10 +43,14 @@ def check_numbers(stated: Stated, tags_of: TagsOf) -> Iterator[Finding]:
 
 def _possible(policy: Policy) -> str | None:
     ordinary = any(policy.filters.refusal(name) is None for name in _OTHERS)
-    return next((n for n in _NUMBERS if ordinary and policy.allows(n)), None)
+    return next((n for n in _NUMBERS if ordinary and _may_win(policy, n)), None)
 
 
 def _listed(policy: Policy, tags: Sequence[str]) -> str | None:
-    allowed = [tag for tag in tags if policy.allows(tag)]
+    allowed = [tag for tag in tags if _may_win(policy, tag)]
     numbers = [tag for tag in allowed if tag.isdecimal() and len(tag) >= _SHORTEST]
     return max(numbers, key=int) if 0 < len(numbers) < len(allowed) else None
+
+
+def _may_win(policy: Policy, name: str) -> bool:
+    return policy.allows(name) and policy.filters.denial(name) is None

@@ -35,6 +35,7 @@ spec:
         pytest.param("web", "allowTags: 'regexp:^[0-9]{8}$'", [], id="numbers alone"),
         pytest.param("web", "allowTags: 'regexp:^v'", [], id="none begins with v"),
         pytest.param("web", "ignoreTags: ['[0-9]*']", [], id="ignored, with all versions"),
+        pytest.param("web", "denyTags: ['[0-9][0-9][0-9][0-9]*']", [], id="denied"),
         pytest.param("web", "updateStrategy: newest-build", [], id="another strategy"),
         pytest.param("web:~~1", "", ["RT374"], id="a constraint that does not parse"),
         pytest.param("web", "filterTags: {pattern: '^v(.*)', extract: $1}", [], id="extracted"),
