@@ -17,12 +17,21 @@ from cmp.rules.model import (
     WriteBackConfig,
 )
 
+_OFFICIAL = (
+    "update_strategy", "force_update", "allow_tags", "ignore_tags", "pull_secret", "platforms"
+)  # fmt: skip
+
 Block = TypeVar("Block", bound=BaseModel)
 
 
 def merge_settings(*blocks: CommonUpdateSettings | None) -> CommonUpdateSettings:
     """*blocks*, the most general first, as one."""
     return _merge(CommonUpdateSettings(), *blocks)
+
+
+def extensions(block: CommonUpdateSettings) -> CommonUpdateSettings:
+    """What *block* states that the official schema has not, and so no annotation can state."""
+    return block.model_copy(update=dict.fromkeys(_OFFICIAL))
 
 
 def merge_verification(*blocks: ImagesVerification | None) -> ImagesVerification | None:

@@ -34,7 +34,7 @@ from cmp.rules.remarks import (
     spec_remarks,
     twin_remarks,
 )
-from cmp.rules.units import Image, Ref, Resource, image_name, unique_alias
+from cmp.rules.units import Image, Ref, Resource, asks_for_signatures, image_name, unique_alias
 from cmp.rules.writeback import write_back_fault
 
 # The name of an Application has at most 253; and specificity is found in quadratic time.
@@ -58,7 +58,6 @@ class _Above(NamedTuple):
         )
 
     def with_ref(self, ref: RefFields) -> _Above:
-        # With annotations only the ref's own verification counts, as for the Image Updater.
         verification = None if ref.use_annotations else self.verification
         return _Above(
             merge_settings(self.settings, ref.common_update_settings),
@@ -100,9 +99,10 @@ def _ref(item: Located, above: _Above) -> Ref:
     official, findings = official_holder(item)
     fields, more = _checked(RefFields, official, below="images")
     findings += more + settings_remarks(official)
-    above = above.with_ref(fields) if fields else above
     flag = official.get("useAnnotations")
     by_annotations = flag is not None and flag.value is True
+    verified_above = by_annotations and asks_for_signatures(above.verification)
+    above = above.with_ref(fields) if fields else above
     items, wrong = _list(official, "images", needed=not by_annotations)
     pattern, glob, malformed = _pattern(official)
     ref = Ref(
@@ -114,6 +114,7 @@ def _ref(item: Located, above: _Above) -> Ref:
         settings=above.settings,
         verification=above.verification,
         write_back=above.write_back,
+        verified_above=verified_above,
         images=None if items is None else tuple(_images(items, above)),
         broken=items is None or _has_error(findings),
     )

@@ -21,7 +21,7 @@ from cmp.rules.annotations import (
 )
 from cmp.rules.application import Application
 from cmp.rules.labels import selector_fault, selects
-from cmp.rules.merge import merge_settings
+from cmp.rules.merge import extensions, merge_settings
 from cmp.rules.model import CommonUpdateSettings, WriteBackConfig
 from cmp.rules.rule import DisabledUnit, Rule, disabled_image, rule_of
 from cmp.rules.units import Image, Ref, Resource, image_name, unique_alias
@@ -179,9 +179,10 @@ def _annotated_images(
             alias=unique_alias(base, taken),
             written_alias=each.alias,
             name=name,
-            settings=merge_settings(annotated.settings, each.settings),
+            settings=merge_settings(extensions(ref.settings), annotated.settings, each.settings),
             targets=each.targets,
             verification=ref.verification,
+            verified_above=ref.verified_above,
         )
         images.append(replace(image, broken=image.lacks_key))
     return tuple(images)

@@ -46,7 +46,7 @@ class Image(_Unit):
     """An image and the settings that are merged for it.
 
     *alias* is unique in its ref and never "", *written_alias* as the user wrote it. *name* is
-    None where it cannot be read.
+    None where it cannot be read. *verified_above* is a ref's that uses annotations.
     """
 
     located: Located
@@ -56,6 +56,7 @@ class Image(_Unit):
     settings: CommonUpdateSettings
     targets: ManifestTargets | None = None
     verification: ImagesVerification | None = None
+    verified_above: bool = False
     pin: str | None = None
     findings: tuple[Finding, ...] = ()
     broken: bool = False
@@ -92,16 +93,22 @@ class Image(_Unit):
     @property
     def verified(self) -> bool:
         """Whether signatures are asked for."""
-        return self.verification is not None and self.verification.enabled is not False
+        return self.verified_above or asks_for_signatures(self.verification)
 
     @property
     def lacks_key(self) -> bool:
         """Whether signatures are asked for and no key is named."""
-        return self.verified and (self.verification is None or not self.verification.cosign_key)
+        verification = self.verification
+        return asks_for_signatures(verification) and not (verification and verification.cosign_key)
 
     def _manifest_name(self) -> Reference | None:
         target = self.targets.kustomize if self.targets else None
         return Reference.parse(target.name) if target and target.name else None
+
+
+def asks_for_signatures(verification: ImagesVerification | None) -> bool:
+    """Whether the block is there, and does not say otherwise."""
+    return verification is not None and verification.enabled is not False
 
 
 def image_name(text: str) -> ImageName:
@@ -124,7 +131,8 @@ class Ref(_Unit):
     """Which Applications, and how their images are ruled; *settings* are those of spec and ref.
 
     *glob* is None where the pattern is malformed or, then blank, cannot be read; *images* where
-    they cannot be read; *failure* is why the ref is passed over.
+    they cannot be read; *failure* is why the ref is passed over. With annotations *verification*
+    is the ref's own alone, as for the Image Updater, and *verified_above* what the spec asks for.
     """
 
     located: Located
@@ -135,6 +143,7 @@ class Ref(_Unit):
     settings: CommonUpdateSettings
     verification: ImagesVerification | None
     write_back: WriteBackConfig
+    verified_above: bool = False
     images: tuple[Image, ...] | None = ()
     findings: tuple[Finding, ...] = ()
     broken: bool = False

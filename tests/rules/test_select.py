@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cmp.policy.settings import FilterTags, Settings
 from cmp.rules import Application, DisabledUnit, Resource, Rule
 from cmp.rules.select import govern, specificity
 from tests.rules.updaters import application, ref, resource, resource_of
@@ -266,17 +267,84 @@ def test_a_broken_ref_with_annotations_disables_the_images_that_are_listed() -> 
     assert [str(each) for each in unit.repositories] == ["docker.io/library/nginx"]
 
 
-def test_only_the_refs_own_verification_counts_with_annotations() -> None:
-    key = {"cosignKey": {"secretName": "cosign", "key": "pub"}}
+GUARDS = {
+    "denyTags": ["2024*"],
+    "suspend": True,
+    "minAge": "3d",
+    "requireTrusted": True,
+    "maxSeverity": "low",
+    "orderBy": "pushed",
+    "output": "digest",
+    "filterTags": {"pattern": "^v"},
+}
+OFFICIAL = {
+    "updateStrategy": "digest",
+    "allowTags": "regexp:^v",
+    "ignoreTags": ["x"],
+    "platforms": ["linux/arm64"],
+    "pullSecret": "pullsecret:ns/name",
+    "forceUpdate": True,
+}
+
+
+@pytest.mark.parametrize("at_the_ref", [True, False], ids=["at the ref", "at the spec"])
+def test_annotations_replace_the_official_settings_above_them_and_no_guard(
+    *, at_the_ref: bool
+) -> None:
+    block = {"commonUpdateSettings": GUARDS | OFFICIAL}
+    updater = resource(ANNOTATED_REF | block) if at_the_ref else resource(ANNOTATED_REF, **block)
+    (rule,) = govern(updater, annotated(image_list="nginx:~1", ignore_tags="dev")).units
+    assert isinstance(rule, Rule)
+    assert rule.settings == Settings(
+        constraint="~1",
+        ignore_tags=("dev",),
+        deny_tags=("2024*",),
+        suspend=True,
+        min_age="3d",
+        require_trusted=True,
+        max_severity="low",
+        order_by="pushed",
+        output="digest",
+        filter_tags=FilterTags("^v"),
+    )
+    assert rule.pull_secret == ""
+    assert not rule.force_update
+
+
+KEY = {"cosignKey": {"secretName": "cosign", "key": "pub"}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "own", "verify"),
+    [
+        (KEY, None, True),
+        (None, KEY, True),
+        (KEY, {"enabled": False}, True),
+        ({}, None, True),
+        ({"enabled": False}, None, False),
+        (None, None, False),
+    ],
+    ids=[
+        "of the spec",
+        "of the ref",
+        "the ref cannot turn it off",
+        "of the spec, without a key",
+        "turned off by the spec",
+        "none",
+    ],
+)
+def test_verification_above_annotations_holds(spec: Any, own: Any, *, verify: bool) -> None:
+    updater = resource({**ANNOTATED_REF, "imagesVerification": own}, imagesVerification=spec)
+    (rule,) = govern(updater, annotated(image_list="nginx")).units
+    assert isinstance(rule, Rule)
+    assert rule.settings.verify is verify
+
+
+def test_verification_of_a_ref_with_annotations_needs_a_key_of_its_own() -> None:
     listed = annotated(image_list="nginx")
-    (rule,) = govern(resource(ANNOTATED_REF, imagesVerification=key), listed).units
-    assert isinstance(rule, Rule)
-    assert not rule.settings.verify
-    (rule,) = govern(resource({**ANNOTATED_REF, "imagesVerification": key}), listed).units
-    assert isinstance(rule, Rule)
-    assert rule.settings.verify
     without_key = {**ANNOTATED_REF, "imagesVerification": {}}
-    assert isinstance(govern(resource(without_key), listed).units[0], DisabledUnit)
+    for updater in (resource(without_key), resource(without_key, imagesVerification=KEY)):
+        assert isinstance(govern(updater, listed).units[0], DisabledUnit)
 
 
 patterns = st.lists(
