@@ -199,3 +199,39 @@ def test_messages_start_at_the_repository(tmp_path: Path) -> None:
         space.run(program, "x", cwd=tmp_path)
 
     assert caught.value.output == "x.yaml: bad; see cache in .\n"
+
+
+def test_a_program_finds_others_only_if_it_may(tmp_path: Path) -> None:
+    program = _script(tmp_path, 'echo "$PATH"')
+
+    with workspace(tmp_path, tmp_path, seconds=_LATER) as space:
+        private = space.private
+        alone = space.run(program, cwd=tmp_path).decode()
+        among_others = space.run(program, cwd=tmp_path, programs=True).decode()
+
+    assert alone == f"{private}/no-programs\n"
+    assert among_others == f"{os.environ['PATH']}\n"
+
+
+@pytest.mark.parametrize(
+    ("complaint", "network", "says_so"),
+    [
+        pytest.param("Get x: HTTP_PROXY value in CGI", False, True, id="plain HTTP"),
+        pytest.param("Get x: proxyconnect tcp: refused", False, True, id="HTTPS"),
+        pytest.param("no 'git' program on path", False, True, id="git"),
+        pytest.param("Get x: proxyconnect tcp: refused", True, False, id="with network"),
+        pytest.param("no such file", False, False, id="another failure"),
+    ],
+)
+def test_what_fails_for_want_of_a_network_says_so(
+    tmp_path: Path, complaint: str, *, network: bool, says_so: bool
+) -> None:
+    program = _script(tmp_path, f'echo "{complaint}" >&2; exit 1')
+
+    with (
+        workspace(tmp_path, tmp_path, seconds=_LATER) as space,
+        pytest.raises(RenderError) as caught,
+    ):
+        space.run(program, "build", cwd=tmp_path, network=network)
+
+    assert ("nothing may be fetched" in caught.value.remedy) is says_so
