@@ -22,7 +22,7 @@ def choose(policy: Policy, listing: Listing, described: Mapping[str, Tag]) -> Ch
         return decided
     survey = policy.survey(listing.names)
     if not survey.survivors:
-        return Kept(Keep.NOTHING_ALLOWED, _nothing(survey.refusals), survey.refusals)
+        return Kept(Keep.NOTHING_ALLOWED, _nothing(policy, survey.refusals), survey.refusals)
     if policy.broken is not None and policy.settings.pin is None:
         return Kept(Keep.DISABLED, policy.broken, survey.refusals)
     if policy.needs.names_only:
@@ -47,23 +47,32 @@ def _choose_described(policy: Policy, survey: Survey, described: Mapping[str, Ta
         if not policy.needs.created:
             break  # the best comes first
     if not keys:
-        return _all_refused(survey, tuple(refusals))
+        return _all_refused(policy, survey, tuple(refusals))
     best = described[max(keys)[1]]
     why = policy.why(survey.allowed - len(refusals) + len(survey.refusals))
     return Chosen(best, why, tuple(refusals))
 
 
-def _all_refused(survey: Survey, refusals: tuple[Refusal, ...]) -> Kept:
+def _all_refused(policy: Policy, survey: Survey, refusals: tuple[Refusal, ...]) -> Kept:
     seen = len(survey.survivors)
     if seen < survey.allowed:
         why = f"the {seen} best tags are gone or no images, and the others were not described"
         return Kept(Keep.INCOMPLETE, why, refusals)
-    return Kept(Keep.NOTHING_ALLOWED, _nothing(refusals), refusals)
+    return Kept(Keep.NOTHING_ALLOWED, _nothing(policy, refusals), refusals)
 
 
-def _nothing(refusals: tuple[Refusal, ...]) -> str:
-    """Why nothing is allowed, by the reason that most tags are refused for."""
+def _nothing(policy: Policy, refusals: tuple[Refusal, ...]) -> str:
+    """Why nothing is allowed: the one tag that could be is not, or what most are refused for."""
     if not refusals:
         return "the repository has no tags"
+    if policy.only is not None:
+        reasons = (refusal.reason for refusal in refusals if refusal.tag == policy.only)
+        reason = next(reasons, None)
+        what = "is not in the registry" if reason is None else f"is refused: {reason}"
+        return f"the tag {policy.only} {what}"
     [(reason, count)] = Counter(refusal.reason for refusal in refusals).most_common(1)
-    return f"none of {len(refusals)} tags is allowed; {count}: {reason}"
+    if len(refusals) == 1:
+        return f"the only tag, {refusals[0].tag}, is refused: {reason}"
+    if count == len(refusals):
+        return f"none of the {count} tags is allowed: {reason}"
+    return f"none of the {len(refusals)} tags is allowed; the commonest reason ({count}): {reason}"

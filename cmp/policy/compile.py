@@ -38,7 +38,7 @@ def compile_policy(settings: Settings) -> Policy:
             extraction = compile_extraction(settings.filter_tags, faults)
         except InvalidExpressionError as error:
             faults.append(PolicyFault.of("filterTags.pattern", error))
-            filters = replace(filters, allowed=nothing_allowed("filterTags.pattern"))
+            filters = replace(filters, allowed=nothing_allowed(faults[-1]))
     _check_plain_fields(settings, faults)
     return Policy(
         settings=settings,

@@ -100,6 +100,7 @@ def compile_globs(field: str, patterns: Sequence[str], faults: list[PolicyFault]
 def compile_allowed(entries: Sequence[str], faults: list[PolicyFault]) -> Allowed:
     """What the allowTags *entries* allow together; what is wrong with some goes to *faults*."""
     patterns = []
+    wrong: list[PolicyFault] = []
     everything = not entries
     for index, entry in enumerate(entries):
         if not entry or entry.lower() == "any":
@@ -109,8 +110,11 @@ def compile_allowed(entries: Sequence[str], faults: list[PolicyFault]) -> Allowe
             patterns.append(_pattern(entry))
         except InvalidTextError as error:
             field = "allowTags" if len(entries) == 1 else f"allowTags[{index}]"
-            faults.append(PolicyFault.of(field, error))
-    return Allowed() if everything else _any_of(patterns, faults)
+            wrong.append(PolicyFault.of(field, error))
+    faults += wrong
+    if everything:
+        return Allowed()
+    return _any_of(patterns, faults) if patterns else nothing_allowed(wrong[0])
 
 
 def _any_of(patterns: list[str], faults: list[PolicyFault]) -> Allowed:
@@ -119,25 +123,22 @@ def _any_of(patterns: list[str], faults: list[PolicyFault]) -> Allowed:
         expressions = ExpressionSet(patterns)
     except InvalidExpressionError as error:
         faults.append(PolicyFault.of("allowTags", error))
-        return nothing_allowed("allowTags")
+        return nothing_allowed(faults[-1])
     match patterns:
-        case []:
-            return nothing_allowed("allowTags")
         case [pattern]:
             return Allowed(expressions, f"not matched by allowTags {pattern}")
         case _:
             return Allowed(expressions, "matched by none of allowTags")
 
 
-def nothing_allowed(field: str) -> Allowed:
-    """What a *field* that does not compile allows."""
-    return Allowed(ExpressionSet([]), f"{field} does not compile, so it allows nothing")
+def nothing_allowed(fault: PolicyFault) -> Allowed:
+    """What a field with a *fault* allows."""
+    return Allowed(ExpressionSet([]), f"{fault.field} allows nothing: {fault.what}")
 
 
 def _pattern(entry: str) -> str:
     """The expression in one allowTags *entry*. Raises `InvalidTextError`."""
     kind, colon, pattern = entry.partition(":")
     if not colon or kind.lower() != "regexp":
-        reason = "it allows nothing; write any, or regexp: and an RE2 expression"
-        raise InvalidAllowTagsError(entry, 0, reason)
+        raise InvalidAllowTagsError(entry, 0, "write any, or regexp: and an RE2 expression")
     return Expression(pattern).pattern

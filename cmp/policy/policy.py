@@ -73,10 +73,20 @@ class Policy:
             "denyTags": ", ".join(settings.deny_tags),
             "filterTags": f"{filter_tags.pattern} {filter_tags.extract}" if filter_tags else "",
             "platforms": ", ".join(settings.platforms),
+            "orderBy": settings.order_by if settings.order_by != "built" else "",
+            "minAge": settings.min_age,
+            "maxSeverity": settings.max_severity,
+            "output": settings.output if settings.output != Output.TAG else "",
             "pin": settings.pin,
         }
         stated = (f"{field} {value.strip()}" for field, value in parts.items() if value)
-        return ", ".join([str(self.strategy), *stated, *(["suspended"] * settings.suspend)])
+        switches = {
+            "requireTrusted": settings.require_trusted,
+            "imagesVerification": settings.verify,
+            "suspended": settings.suspend,
+        }
+        on = (name for name, is_on in switches.items() if is_on)
+        return ", ".join([str(self.strategy), *stated, *on])
 
     @property
     def needs(self) -> Needs:
@@ -91,6 +101,13 @@ class Policy:
         """Whether more than a digest counts of an image: then its platform does too (the peer)."""
         looks = self.strategy.needs_created or isinstance(self.strategy, OneTag)
         return looks and self.settings.pin is None
+
+    @property
+    def only(self) -> str | None:
+        """The one tag that can be chosen, whatever else is listed; None if there are several."""
+        if self.settings.pin is None and self.extraction is None:
+            return self.strategy.name if isinstance(self.strategy, OneTag) else None
+        return self.settings.pin
 
     def decided(self) -> Choice | None:
         """The choice that needs no registry: rule disabled, pinned or suspended; else None."""
@@ -150,7 +167,7 @@ class Policy:
     def judge_described(self, tag: Tag) -> Key | str:
         """The same of what is known of *tag* beyond its name."""
         if tag.fault is not None and (self._looks_inside or tag.digest is None):
-            return _FAULTS[tag.fault] + (f": {tag.detail}" if tag.detail else "")
+            return _told(tag.fault, tag.detail)
         if self.strategy.needs_created and self.settings.pin is None:
             return self.strategy.rank(tag.name, tag.created)
         return ()
@@ -175,6 +192,13 @@ class Policy:
             refusals = (Refusal(pin, reason),)
             return Kept(Keep.NOTHING_ALLOWED, f"the pin {pin} is refused: {reason}", refusals)
         return None if self.needs.digest else Chosen(Tag(pin), "pinned")
+
+
+def _told(fault: Fault, detail: str) -> str:
+    """What *fault* means, and *detail*; which says it all of a manifest that is no use."""
+    if not detail:
+        return _FAULTS[fault]
+    return detail if fault is Fault.MALFORMED else f"{_FAULTS[fault]}: {detail}"
 
 
 @cached(

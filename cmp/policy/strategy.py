@@ -44,20 +44,23 @@ class HighestVersion:
 
     needs_created: ClassVar[bool] = False
     constraint: Constraint
+    written: str  # "" where there is no constraint; then `constraint` refuses pre-releases
 
     def rank(self, value: str, _created: int | None, /) -> Key | str:
         version = parse_version(value)
         if version is None:
             return "not a version"
         reason = self.constraint.refusal(version)
-        return version.precedence if reason is None else reason
+        if reason is None:
+            return version.precedence
+        return reason if self.written else "a pre-release, and no constraint asks for one"
 
     def why(self, allowed: int, /) -> str:
-        within = "" if self.constraint.text == "*" else f" in {self.constraint.text}"
+        within = f" in {self.written}" if self.written else ""
         return f"newest of {_counted(allowed, 'allowed version')}{within}"
 
     def __str__(self) -> str:
-        return f"semver {self.constraint.text}"
+        return f"semver {self.written}".rstrip()
 
 
 class NewestBuild:
@@ -153,9 +156,10 @@ def compile_strategy(settings: Settings, faults: list[PolicyFault]) -> Strategy:
 
 
 def _highest_version(constraint: str | None, faults: list[PolicyFault]) -> Strategy:
+    written = constraint or ""
     try:
-        return HighestVersion(Constraint.parse(constraint or "*"))
+        return HighestVersion(Constraint.parse(written or "*"), written)
     except InvalidConstraintError as error:
         # It orders versions all the same: whether there are any decides if the fault matters.
         faults.append(PolicyFault.of("imageName", error))
-        return HighestVersion(_ANY_VERSION)
+        return HighestVersion(_ANY_VERSION, written)

@@ -81,7 +81,8 @@ REFUSED = [
     pytest.param(
         Settings(allow_tags=("v1",)),
         "v1",
-        "allowTags does not compile, so it allows nothing",
+        "allowTags allows nothing: 'v1' is not a value of allowTags: "
+        "write any, or regexp: and an RE2 expression",
         id="no prefix",
     ),
     pytest.param(Settings(ignore_tags=("1*",)), "1.0", "ignored by 1*", id="ignored"),
@@ -92,7 +93,7 @@ REFUSED = [
     pytest.param(
         Settings(filter_tags=FilterTags("(")),
         "1.0",
-        "filterTags.pattern does not compile, so it allows nothing",
+        "filterTags.pattern allows nothing: '(' is not a regular expression (RE2): missing )",
         id="malformed filterTags",
     ),
     pytest.param(Settings(strategy="numerical"), "1e5", "not a number", id="no number"),
@@ -115,17 +116,54 @@ def test_a_refused_tag_has_its_reason(settings: Settings, name: str, reason: str
     choice = decide(settings, [name])
     assert choice == Kept(
         Keep.NOTHING_ALLOWED,
-        f"none of 1 tags is allowed; 1: {reason}",
+        f"the only tag, {name}, is refused: {reason}",
         (Refusal(name, reason),),
     )
     assert compile_policy(settings).rank(Tag(name)) == Refusal(name, reason)
 
 
-def test_nothing_allowed_says_what_most_tags_are_refused_for() -> None:
-    choice = decide(Settings(constraint="~2"), "1.0 main dev 1+x")
+@pytest.mark.parametrize(
+    ("settings", "names", "why"),
+    [
+        pytest.param(
+            Settings(constraint="~2"),
+            "1.0 main dev 1+x",
+            "none of the 4 tags is allowed; the commonest reason (2): not a version",
+            id="several reasons",
+        ),
+        pytest.param(
+            Settings(), "main dev", "none of the 2 tags is allowed: not a version", id="one reason"
+        ),
+        pytest.param(
+            Settings(strategy="digest", constraint="edge"),
+            "main dev",
+            "the tag edge is not in the registry",
+            id="no such tag",
+        ),
+        pytest.param(
+            Settings(strategy="digest", constraint="edge", ignore_tags=("e*",)),
+            "edge main dev",
+            "the tag edge is refused: ignored by e*",
+            id="the tag is ignored",
+        ),
+        pytest.param(
+            Settings(strategy="digest", constraint="e", filter_tags=FilterTags("^(.)", "$1")),
+            "main dev",
+            "none of the 2 tags is allowed: not the tag e",
+            id="any tag of which this is extracted",
+        ),
+        pytest.param(
+            Settings(pin="3.0", output="digest"),
+            "1.0 2.0",
+            "the tag 3.0 is not in the registry",
+            id="no such tag to pin",
+        ),
+    ],
+)
+def test_nothing_allowed_says_what_is_in_the_way(settings: Settings, names: str, why: str) -> None:
+    choice = decide(settings, names)
     assert isinstance(choice, Kept)
-    assert choice.keep is Keep.NOTHING_ALLOWED
-    assert choice.why == "none of 4 tags is allowed; 2: not a version"
+    assert (choice.keep, choice.why) == (Keep.NOTHING_ALLOWED, why)
 
 
 def test_an_empty_repository_has_nothing_to_choose() -> None:

@@ -62,7 +62,9 @@ NEEDS = [
 ]
 
 DESCRIBED = [
-    (Settings(), "semver *"),
+    (Settings(), "semver"),
+    (Settings(constraint="*"), "semver *"),
+    (Settings(constraint="bogus"), "semver bogus"),
     (
         Settings(constraint="~1.2", allow_tags=("regexp:^v", "any")),
         "semver ~1.2, allowTags regexp:^v or any",
@@ -76,6 +78,14 @@ DESCRIBED = [
         "numerical, filterTags (.) $1, suspended",
     ),
     (Settings(strategy="digest", constraint="main", pin="1"), "digest of main, pin 1"),
+    (
+        Settings(order_by="pushed", min_age="3d", max_severity="HIGH", output="tag@digest"),
+        "semver, orderBy pushed, minAge 3d, maxSeverity HIGH, output tag@digest",
+    ),
+    (
+        Settings(require_trusted=True, verify=True, suspend=True),
+        "semver, requireTrusted, imagesVerification, suspended",
+    ),
 ]
 
 texts = st.text(alphabet="v1.2-*[]()|\\^~<>=:regxpany$ {}é,", max_size=12)

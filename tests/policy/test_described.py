@@ -24,9 +24,10 @@ def test_the_newest_build_is_chosen_and_ties_go_by_name() -> None:
     [
         (Tag("b"), "no build time"),
         (Tag("b", fault=Fault.GONE), "its manifest is gone"),
+        (Tag("b", fault=Fault.MALFORMED), "its manifest is not that of an image"),
         (
-            Tag("b", fault=Fault.MALFORMED, detail="no JSON"),
-            "its manifest is not that of an image: no JSON",
+            Tag("b", fault=Fault.MALFORMED, detail="no image for linux/arm64"),
+            "no image for linux/arm64",
         ),
     ],
     ids=str,
@@ -37,7 +38,7 @@ def test_a_build_that_is_gone_malformed_or_undated_is_refused(tag: Tag, reason: 
         Tag("a", created=1), "newest build of 1 allowed tag", (Refusal("b", reason),)
     )
     assert decide_described(NEWEST, tag) == Kept(
-        Keep.NOTHING_ALLOWED, f"none of 1 tags is allowed; 1: {reason}", (Refusal("b", reason),)
+        Keep.NOTHING_ALLOWED, f"the only tag, b, is refused: {reason}", (Refusal("b", reason),)
     )
 
 
@@ -108,5 +109,6 @@ def test_the_digest_strategy_takes_the_one_tag() -> None:
 
 def test_the_digest_strategy_wants_the_image_whole() -> None:
     settings = Settings(strategy="digest", constraint="main")
-    choice = decide_described(settings, Tag("main", SHA, fault=Fault.MALFORMED))
-    assert chosen(choice) is None
+    choice = decide_described(settings, Tag("main", SHA, fault=Fault.MALFORMED), Tag("zzz", SHA))
+    assert isinstance(choice, Kept)
+    assert choice.why == "the tag main is refused: its manifest is not that of an image"

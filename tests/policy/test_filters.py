@@ -33,13 +33,14 @@ EVERYTHING: list[tuple[str, ...]] = [
     ("no", ""),
 ]
 
+UNPREFIXED = "value of allowTags: write any, or regexp: and an RE2 expression"
 NOTHING = [
-    pytest.param("^v1", "allowTags", id="no prefix"),
-    pytest.param("glob:v*", "allowTags", id="unknown prefix"),
-    pytest.param(" any", "allowTags", id="space in front"),
-    pytest.param("regexp :v", "allowTags", id="space before the colon"),
-    pytest.param("any:", "allowTags", id="any takes no argument"),
-    pytest.param("regexp:[", "allowTags", id="malformed expression"),
+    pytest.param("^v1", UNPREFIXED, id="no prefix"),
+    pytest.param("glob:v*", UNPREFIXED, id="unknown prefix"),
+    pytest.param(" any", UNPREFIXED, id="space in front"),
+    pytest.param("regexp :v", UNPREFIXED, id="space before the colon"),
+    pytest.param("any:", UNPREFIXED, id="any takes no argument"),
+    pytest.param("regexp:[", "regular expression (RE2): missing ]", id="malformed expression"),
 ]
 
 
@@ -63,12 +64,21 @@ def test_allow_tags_that_say_any_or_nothing_allow_everything(entries: tuple[str,
     assert filters(allowed=entries).refusal("latest") is None
 
 
-@pytest.mark.parametrize(("entry", "field"), NOTHING)
-def test_allow_tags_that_do_not_compile_allow_nothing_and_are_told(entry: str, field: str) -> None:
+@pytest.mark.parametrize(("entry", "reason"), NOTHING)
+def test_faulty_allow_tags_allow_nothing_and_are_told(entry: str, reason: str) -> None:
     faults: list[PolicyFault] = []
     allowed = compile_allowed([entry], faults)
-    assert allowed.refusal("v1") == "allowTags does not compile, so it allows nothing"
-    assert [fault.field for fault in faults] == [field]
+    [fault] = faults
+    assert fault.field == "allowTags"
+    assert allowed.refusal("v1") == f"allowTags allows nothing: {fault.what}"
+    assert fault.what.endswith(f" is not a {reason}")
+
+
+def test_of_several_faulty_allow_tags_the_first_is_the_reason() -> None:
+    allowed = compile_allowed(["regexp:(", "v1"], [])
+    assert allowed.refusal("v1") == (
+        "allowTags[0] allows nothing: '(' is not a regular expression (RE2): missing )"
+    )
 
 
 def test_one_expression_allows_what_it_matches_somewhere() -> None:
@@ -90,7 +100,7 @@ def test_expressions_that_are_too_large_together_allow_nothing() -> None:
     faults: list[PolicyFault] = []
     entries = [f"regexp:{number}\\pL{{100}}|v" for number in range(40)]
     allowed = compile_allowed(entries, faults)
-    assert allowed.refusal("v1") == "allowTags does not compile, so it allows nothing"
+    assert str(allowed.refusal("v1")).startswith("allowTags allows nothing: ")
     assert [fault.field for fault in faults] == ["allowTags"]
 
 

@@ -15,7 +15,7 @@ from cmp.policy.settings import Settings
 from cmp.policy.strategy import Strategy, compile_strategy
 
 NAMES = [
-    ("", "semver *"), ("semver", "semver *"), ("SemVer", "semver *"),
+    ("", "semver"), ("semver", "semver"), ("SemVer", "semver"),
     ("newest-build", "newest-build"), ("Latest", "newest-build"),
     ("alphabetical", "alphabetical"), ("name", "alphabetical"),
     ("numerical", "numerical"),
@@ -57,7 +57,9 @@ def test_semver_orders_by_precedence_and_refuses_what_is_outside() -> None:
 
 
 def test_an_empty_constraint_is_none() -> None:
-    assert str(strategy("semver", "")) == "semver *"
+    semver = strategy("semver", "")
+    assert str(semver) == "semver"
+    assert semver.rank("1.0-rc", None) == "a pre-release, and no constraint asks for one"
 
 
 def test_alphabetical_orders_by_bytes_and_ignores_the_constraint() -> None:
@@ -114,5 +116,6 @@ def test_a_constraint_that_does_not_parse_is_told_and_versions_are_ordered_all_t
     faults: list[PolicyFault] = []
     semver = compile_strategy(Settings(constraint="bogus"), faults)
     assert [fault.field for fault in faults] == ["imageName"]
+    assert str(semver) == "semver bogus"
     assert key(semver, "1.0.0-rc") < key(semver, "1.0.0")
     assert semver.rank("main", None) == "not a version"
