@@ -122,6 +122,8 @@ class LayoutSource:
         there = list(_repositories(self._files.root))
         near = difflib.get_close_matches(repository.path, there)
         remedy = f"did you mean {' or '.join(near)}?" if near else ""
+        if "/" not in repository.path and f"library/{repository.path}" in there:
+            remedy = f"there is library/{repository.path}: set the registry's defaultns to library"
         return NotFoundError("RT501", f"there is no repository {repository}", remedy=remedy)
 
 

@@ -51,7 +51,7 @@ class Registries:
 
     def route(self, repository: Repository) -> Route:
         """Which registry has *repository*, and under which path. Raises `RegistryError`."""
-        route = self._routing.route_repository(repository)
+        route = self._routing.route(repository)
         if route is None:
             raise RegistryError(
                 "RT500",

@@ -120,6 +120,24 @@ def test_no_other_registry_is_asked(registries: Registries, registry: str, messa
         asyncio.run(source.describe(Repository(registry, "team/app"), [], Needs()))
 
 
+def test_a_mirror_that_lacks_its_namespace_is_told_to_state_it(tmp_path: Path) -> None:
+    write_repository(tmp_path / "zot", "library/nginx", {"1.25": Image(None)})
+    conf = tmp_path / "registries.conf"
+    conf.write_text("registries: [{name: mirror, default: true, api_url: 'file:zot'}]")
+    nginx = Repository("docker.io", "library/nginx")
+    bare, _ = Registries.load(conf)
+
+    with pytest.raises(RegistryError) as caught:
+        asyncio.run(RoutedSource(bare).list_tags(nginx))
+
+    assert caught.value.remedy == (
+        "there is library/nginx: set the registry's defaultns to library"
+    )
+    conf.write_text(conf.read_text().replace("default:", "defaultns: library, default:"))
+    stated, _ = Registries.load(conf)
+    assert asyncio.run(RoutedSource(stated).list_tags(nginx)).names == ("1.25",)
+
+
 def test_a_broken_file_lists_nothing(tmp_path: Path) -> None:
     (tmp_path / "registries.conf").write_text(CONF + "other: 1\n")
 

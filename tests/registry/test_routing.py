@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cmp.reference import Repository
+from cmp.reference import Reference, Repository
 from cmp.registry.endpoint import Endpoint
 from cmp.registry.routing import Routing
 
@@ -20,7 +20,10 @@ TEAM = endpoint("reg.io/team")
 SUB = endpoint("reg.io/team/sub/")
 ALL = endpoint("")
 HUB = endpoint("docker.io")
+HUB_TEAM = endpoint("docker.io/team")
+HUB_LIBRARY = endpoint("docker.io/library")
 DEFAULT = endpoint("zot.example.com", default=True, defaultns="base")
+PLAIN = endpoint("zot.example.com", default=True)
 
 ROUTES = [
     ([HOST], "reg.io", "app", HOST, "app"),
@@ -35,6 +38,13 @@ ROUTES = [
     ([HUB, DEFAULT], "docker.io", "library/nginx", HUB, "library/nginx"),
     ([HOST, DEFAULT], "docker.io", "library/nginx", DEFAULT, "base/nginx"),
     ([HOST, DEFAULT], "docker.io", "team/app", DEFAULT, "team/app"),
+    ([HOST, PLAIN], "docker.io", "library/nginx", PLAIN, "nginx"),
+    ([HOST, PLAIN], "docker.io", "library/deep/app", PLAIN, "library/deep/app"),
+    ([HUB_TEAM, PLAIN], "docker.io", "team/app", HUB_TEAM, "team/app"),
+    ([HUB_TEAM, PLAIN], "docker.io", "library/nginx", PLAIN, "nginx"),
+    ([HUB_LIBRARY, PLAIN], "docker.io", "library/nginx", HUB_LIBRARY, "library/nginx"),
+    ([ALL, DEFAULT], "docker.io", "library/nginx", DEFAULT, "base/nginx"),
+    ([ALL, DEFAULT], "other.io", "app", ALL, "app"),
     ([ALL], "docker.io", "library/nginx", ALL, "nginx"),
 ]
 
@@ -43,7 +53,7 @@ ROUTES = [
 def test_a_repository_is_served_by_the_registry_with_the_nearest_prefix(
     listed: list[Endpoint], registry: str, path: str, served_by: Endpoint, asked: str
 ) -> None:
-    route = Routing(listed).route_repository(Repository(registry, path))
+    route = Routing(listed).route(Repository(registry, path))
 
     assert route is not None
     assert (served_by.prefix, asked) == (route.endpoint.prefix, route.path)
@@ -63,33 +73,45 @@ def test_a_repository_is_served_by_the_registry_with_the_nearest_prefix(
     ],
 )
 def test_no_other_registry_is_listed(listed: list[Endpoint], registry: str, path: str) -> None:
-    assert Routing(listed).route_repository(Repository(registry, path)) is None
+    assert Routing(listed).route(Repository(registry, path)) is None
 
 
 def test_of_two_entries_with_one_prefix_the_later_counts() -> None:
     later = HOST.model_copy(update={"name": "later"})
 
-    route = Routing([HOST, later]).route("reg.io", "app")
+    route = Routing([HOST, later]).route(Repository("reg.io", "app"))
 
     assert route is not None
     assert later is route.endpoint
 
 
-def test_names_without_a_registry_go_to_the_default_before_docker_hub() -> None:
-    routing = Routing([HUB, DEFAULT])
-    route = routing.route("", "nginx")
+@pytest.mark.parametrize(
+    ("listed", "image", "api_url", "asked"),
+    [
+        ([], "nginx", "https://registry-1.docker.io", "library/nginx"),
+        ([ALL], "nginx", "https://registry-1.docker.io", "library/nginx"),
+        ([HUB], "nginx", HUB.api_url, "library/nginx"),
+        ([HUB, PLAIN], "nginx", HUB.api_url, "library/nginx"),
+        ([PLAIN], "nginx", PLAIN.api_url, "nginx"),
+        ([PLAIN], "docker.io/nginx", PLAIN.api_url, "nginx"),
+        ([DEFAULT], "library/nginx", DEFAULT.api_url, "base/nginx"),
+        ([PLAIN], "reg.io:5000/team/app", "https://reg.io:5000", "team/app"),
+    ],
+)
+def test_inferring_knows_docker_hub_unless_there_is_a_default_and_any_host(
+    listed: list[Endpoint], image: str, api_url: str, asked: str
+) -> None:
+    route = Routing(listed, infer=True).route(Reference.parse(image).repository)
 
     assert route is not None
-    assert (route.endpoint.prefix, route.path) == ("zot.example.com", "base/nginx")
+    assert (route.endpoint.api_url, route.path) == (api_url, asked)
 
 
-def test_inferring_knows_docker_hub_and_any_host() -> None:
-    routing = Routing([], infer=True)
-    hub = routing.route("", "nginx")
-    other = routing.route("reg.io:5000", "team/app")
+@pytest.mark.parametrize(("image", "limit"), [("reg.io:5000/team/app", 20), ("nginx", 10)])
+def test_registries_that_no_entry_limits_are_asked_as_often_as_the_image_updater_does(
+    image: str, limit: int
+) -> None:
+    route = Routing([], infer=True).route(Reference.parse(image).repository)
 
-    assert hub is not None
-    assert (hub.endpoint.api_url, hub.path) == ("https://registry-1.docker.io", "library/nginx")
-    assert other is not None
-    assert (other.endpoint.api_url, other.path) == ("https://reg.io:5000", "team/app")
-    assert other.endpoint.limit == 20
+    assert route is not None
+    assert route.endpoint.limit == limit
