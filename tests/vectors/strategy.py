@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from cmp.policy import (
@@ -19,20 +20,14 @@ from cmp.policy import (
 )
 from cmp.reference import Reference, Repository
 from cmp.registry.instant import parse_instant
-from cmp.tags import (
-    Fault,
-    Listing,
-    Platform,
-    Tag,
-    is_signature,
-    is_tag,
-    positions_as_times,
-    wants,
-)
+from cmp.tags import Fault, Listing, Platform, Tag, positions_as_times, wants
 from tests.vectors import Case
 
 _IMAGE = "registry.example.com/team/app"
 _REPOSITORY = Repository("registry.example.com", "team/app")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_SIGNATURE = re.compile(r"sha256-[0-9a-f]{64}(\.(sig|att|sbom))?")
+_RELEASE = re.compile(r"v?[0-9]{1,9}(\.[0-9]{1,9}){0,2}")
 
 
 def answer(case: Case) -> Any:
@@ -52,19 +47,38 @@ def expected(case: Case) -> Any:
 def difference(case: Case) -> str | None:
     """Names that are no image tags, manifests that cannot be read, forceUpdate."""
     expect, got = case["expect"], answer(case)
-    names = {tag["name"] for tag in case["tags"]}
-    foreign = {name for name in names if is_signature(name) or not is_tag(name)}
-    left = [name for name in expect.get("filtered", []) if name not in foreign]
-    if foreign and got.get("filtered") == left and expect["tag"] in foreign | {got["tag"]}:
+    if any(map(_is_foreign, expect.get("filtered", []))) and _is_without_foreign(case, got):
         return "signature tags, and tags outside the OCI grammar, are never candidates"
     kept = {key: value for key, value in expect.items() if key not in {"image", "digest"}}
     kept |= {"tag": None} | ({"action": "no-candidate"} if "action" in expect else {})
-    if any(tag.get("error") for tag in case["tags"]) and got == kept:
+    unread = [tag["name"] for tag in case["tags"] if tag.get("error")]
+    looked_into = unread if case["strategy"].lower() != "digest" else [case["constraint"]]
+    if _looks_inside(case) and set(unread) & set(looked_into) and got == kept:
         return "a manifest that cannot be read for a passing reason makes the choice incomplete"
     still = {key: value for key, value in expect.items() if key != "image"}
-    if case.get("forceUpdate") and got == still | {"action": "not-live"}:
+    forced = case.get("forceUpdate") and case.get("current") == "(not-live)"
+    if forced and got == still | {"action": "not-live"}:
         return "forceUpdate has no effect"
     return None
+
+
+def _looks_inside(case: Case) -> bool:
+    return case["strategy"].lower() in {"newest-build", "latest", "digest"}
+
+
+def _is_foreign(name: str) -> bool:
+    return bool(_SIGNATURE.fullmatch(name)) or not _TAG.fullmatch(name)
+
+
+def _is_without_foreign(case: Case, got: Case) -> bool:
+    """Whether *got* is the peer's answer less foreign names; another tag only if one had won."""
+    expect = case["expect"]
+    left = [name for name in expect["filtered"] if not _is_foreign(name)]
+    if expect["tag"] is None or not _is_foreign(expect["tag"]):
+        return bool(got == expect | {"filtered": left})
+    unbound = case["constraint"] is None and any(map(_RELEASE.fullmatch, left))
+    chosen = got.get("tag") in left or (got.get("tag") is None and not unbound)
+    return chosen and got.get("filtered") == left and ("action" in got) == ("action" in expect)
 
 
 def _settings(case: Case) -> Settings:
