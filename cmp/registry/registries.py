@@ -98,25 +98,43 @@ class RoutedSource:
     async def describe(
         self, repository: Repository, names: Sequence[str], needs: Needs
     ) -> Mapping[str, Tag]:
-        """A `Tag` for each of *names*; where tags are sorted by age, their place tells all."""
+        """A `Tag` for each of *names*; where tags are sorted by age, their place is their time."""
         source, asked = self._registries.source(repository)
         mode = self._registries.route(repository).endpoint.tagsortmode
-        if mode is SortMode.NONE or needs.names_only:
+        if mode is SortMode.NONE or not needs.created:
             return await source.describe(asked, names, needs)
         listing = await source.list_tags(asked)
-        return _by_place(names, listing, mode)
+        tags = _by_place(names, listing, mode)
+        if needs.digest:
+            tags |= await _with_digests(tags, source, asked)
+        return tags
 
 
 def _by_place(names: Sequence[str], listing: Listing, mode: SortMode) -> dict[str, Tag]:
     """Tags whose build times are their places in *listing*.
 
-    As for the Image Updater no manifest is looked at, so there are no digests either.
+    As for the Image Updater no manifest is looked at.
     """
     times = positions_as_times(listing.names, newest_first=mode is SortMode.LATEST_FIRST)
-    detail = f"tagsortmode {mode}: manifests are not read"
+    detail = f"tagsortmode {mode}: the place in the listing, not the build time"
     return {
         name: Tag(name, created=times[name], detail=detail)
         if name in times
         else Tag(name, fault=Fault.GONE, detail="the tag is gone")
         for name in names
+    }
+
+
+async def _with_digests(
+    tags: Mapping[str, Tag], source: TagSource, asked: Repository
+) -> dict[str, Tag]:
+    """Those of *tags* that are listed, with their digests; faulty where that cannot be known.
+
+    Nothing else of their manifests counts: neither the platform nor a build time.
+    """
+    listed = [name for name, tag in tags.items() if tag.fault is None]
+    described = await source.describe(asked, listed, Needs(digest=True))
+    return {
+        name: replace(tags[name], digest=tag.digest) if tag.digest else tag
+        for name, tag in described.items()
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,14 +86,45 @@ def test_where_tags_are_sorted_by_age_their_place_is_their_time(
     source = RoutedSource(registries)
     repository = Repository("sorted.example.com", "team/app")
 
-    tags = asyncio.run(source.describe(repository, ["v1", "v2", "v3"], Needs(True, True)))
+    tags = asyncio.run(source.describe(repository, ["v1", "v2", "v3"], Needs(created=True)))
 
     newest = max(("v1", "v2"), key=lambda name: tags[name].created or 0)
     assert newest == ("v2" if mode == "latest-first" else "v1")
-    assert tags["v1"].digest is None
     assert tags["v3"].fault is Fault.GONE
     by_name = asyncio.run(source.describe(repository, ["v1"], Needs()))
     assert by_name["v1"].created is None
+
+
+DIGEST = Needs(digest=True)
+
+
+@pytest.mark.parametrize("needs", [DIGEST, replace(DIGEST, created=True)], ids=["name", "place"])
+def test_where_tags_are_sorted_by_age_their_digests_are_read_if_asked_for(
+    tmp_path: Path, registries: Registries, needs: Needs
+) -> None:
+    write_repository(tmp_path / "zot", "team/app", {"v2": Image(None), "v1": Image(None)})
+    source = RoutedSource(registries)
+    sorted_by_age = Repository("sorted.example.com", "team/app")
+
+    tags = asyncio.run(source.describe(sorted_by_age, ["v1", "v2", "v3"], needs))
+    plain = asyncio.run(source.describe(APP, ["v1", "v2"], DIGEST))
+
+    assert tags["v1"].digest == plain["v1"].digest is not None
+    assert tags["v2"].digest == plain["v2"].digest is not None
+    assert tags["v3"].fault is Fault.GONE
+
+
+def test_a_tag_whose_manifest_is_gone_has_neither_place_nor_digest(
+    tmp_path: Path, registries: Registries
+) -> None:
+    for blob in (tmp_path / "zot/team/app/blobs/sha256").iterdir():
+        blob.unlink()
+    source = RoutedSource(registries)
+    repository = Repository("sorted.example.com", "team/app")
+
+    tags = asyncio.run(source.describe(repository, ["v1"], replace(DIGEST, created=True)))
+
+    assert tags["v1"].fault is Fault.GONE
 
 
 def test_a_registry_keeps_its_source_so_that_it_can_remember(registries: Registries) -> None:
