@@ -9,7 +9,7 @@ from cmp.reference import ImageName, normalise
 from tests.vectors import Case
 
 _ALIAS = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-._]*")
-_REGISTRY = re.compile(r".*\..*|localhost|\[.*\]|.+:[0-9]+")
+_REGISTRY = re.compile(r".*\..*|localhost|\[.*\]|[^:]+:[0-9]+|\[.*\]:[0-9]+")
 
 
 def answer(case: Case) -> Any:
