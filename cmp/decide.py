@@ -8,7 +8,7 @@ decides whether the tag in the manifest stays or the render fails.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cmp.errors import RegistryError, RetagError, RuleError, UsageError, raise_together
@@ -20,7 +20,7 @@ from cmp.registry.port import TagSource
 from cmp.request import Options
 from cmp.rules import DisabledUnit, Matched, Rule
 from cmp.rules.application import Application
-from cmp.tags import Listing, Tag
+from cmp.tags import Listing, Tag, is_tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ async def decide(
     ambiguous (`RuleError`), a registry that gives no whole answer (`RegistryError`), a pin of no
     rule (`UsageError`).
     """
-    _check_pins(options, matched.rules)
+    _check_pins(options, matched)
     policies = {rule: _policy(rule, options) for rule in matched.rules}
     errors: list[RetagError] = [_disabled(unit) for unit in matched.unknown]
     assigned: list[tuple[Site, Rule]] = []
@@ -84,7 +84,7 @@ async def decide(
             errors.append(error)
     rules = list(dict.fromkeys(rule for _, rule in assigned))
     verdicts = await asyncio.gather(
-        *(judge(rule.repository, policies[rule], tags) for rule in rules)
+        *(_verdict(rule, policies[rule], options, tags) for rule in rules)
     )
     verdict_of = dict(zip(rules, verdicts, strict=True))
     decisions: list[Decision] = []
@@ -114,23 +114,37 @@ async def judge(repository: Repository, policy: Policy, tags: TagSource) -> Verd
     return Verdict(repository, policy, choice, listing)
 
 
+async def _verdict(rule: Rule, policy: Policy, options: Options, tags: TagSource) -> Verdict:
+    """The same for *rule*, where the Application may have frozen or pinned it."""
+    pinned = policy.settings.pin is not None
+    if options.freeze and not pinned and policy.decided() is None:
+        return Verdict(rule.repository, policy, Kept(Keep.SUSPENDED, "the Application is frozen"))
+    verdict = await judge(rule.repository, policy, tags)
+    if pinned and rule.settings.pin is None and isinstance(verdict.choice, Chosen):
+        choice = replace(verdict.choice, why="pinned by the Application's parameter pins")
+        return replace(verdict, choice=choice)
+    return verdict
+
+
 def _policy(rule: Rule, options: Options) -> Policy:
-    """The rule's policy, as the Application's parameters pin, freeze or narrow it."""
+    """The rule's policy, as the Application's parameters pin or narrow it."""
     settings = rule.settings
     return compile_policy(
         replace(
             settings,
             pin=settings.pin or options.pins.get(rule.alias),
-            suspend=settings.suspend or options.freeze,
             output=options.output or settings.output,
         )
     )
 
 
-def _check_pins(options: Options, rules: Iterable[Rule]) -> None:
-    aliases = sorted({rule.alias for rule in rules})
+def _check_pins(options: Options, matched: Matched) -> None:
+    for alias, tag in sorted(options.pins.items()):
+        if not is_tag(tag):
+            raise UsageError("RT242", f"parameter pins gives {alias} {tag!r}, which is no tag")
+    aliases = sorted({rule.alias for rule in matched.rules})
     unknown = sorted(set(options.pins) - set(aliases))
-    if unknown:
+    if unknown and not matched.disabled:  # whose aliases may be unknown
         known = ", ".join(aliases) or "none"
         raise UsageError(
             "RT240",
@@ -140,36 +154,57 @@ def _check_pins(options: Options, rules: Iterable[Rule]) -> None:
 
 
 def _rule_for(site: Site, matched: Matched, policies: dict[Rule, Policy]) -> Rule:
-    """The one rule that *site* is under. Raises `RuleError` where none or several could be."""
+    """The one rule that *site* is under. Raises `RuleError` where none or several could be.
+
+    A rule that is broken may be the one that is meant, so no other takes its place.
+    """
     repository = site.image.repository
+    for unit in matched.disabled:
+        if unit.concerns(repository):
+            raise _disabled(unit)
     rules = [rule for rule in matched.rules if repository in rule.repositories]
-    if len(rules) > 1:
-        tag = site.image.tag
-        allowing = [rule for rule in rules if tag and policies[rule].allows(tag)]
-        rules = allowing if len(allowing) == 1 else rules
     if len(rules) == 1:
         return rules[0]
-    if not rules:
-        raise _disabled(next(unit for unit in matched.disabled if unit.concerns(repository)))
+    for rule in rules:
+        if why := policies[rule].unclear:
+            raise _broken(rule, why)
+    tag = site.image.tag
+    allowing = [rule for rule in rules if tag and policies[rule].allows(tag)]
+    if len(allowing) == 1:
+        return allowing[0]
+    raise _ambiguous(site, rules, allowing)
+
+
+def _ambiguous(site: Site, rules: Sequence[Rule], allowing: Sequence[Rule]) -> RuleError:
     names = " and ".join(str(rule.identity) for rule in rules)
-    raise RuleError(
+    tag = f"tag {site.image.tag}" if site.image.tag else "an image without a tag"
+    several = f"{len(allowing)} of them allow {tag}"
+    return RuleError(
         "RT350",
-        f"{names} both rule {repository}, and the tag in the manifest does not tell them apart",
+        f"{names} are for {site.image.repository}, and "
+        + (several if allowing else f"none of them allows {tag}"),
         where=str(site.place),
-        remedy="narrow allowTags, or name the image in only one rule",
+        remedy="narrow allowTags until one of them allows what stands in the manifest",
     )
 
 
 def _disabled(unit: DisabledUnit) -> RuleError:
-    images = ", ".join(sorted(map(str, unit.repositories))) or "an image that cannot be told"
+    images = ", ".join(sorted(map(str, unit.repositories))) or "any image"
+    place, path = (unit.findings[0].place, unit.findings[0].path) if unit.findings else ("", "")
     return RuleError(
         "RT351",
-        f"the rule for {images} is disabled: {unit.what}",
-        where=f"{unit.place} {unit.path}".rstrip(),
-        remedy="mend the rule; retag lint shows every fault",
+        f"the rule, which may be for {images}, is disabled: {unit.what}",
+        where=f"{place or unit.place} {path or unit.path}".rstrip(),
+        remedy=_MEND,
     )
 
 
+def _broken(rule: Rule, why: str) -> RuleError:
+    where = f"{rule.place}, {rule.identity}"
+    return RuleError("RT351", f"the rule is disabled: {why}", where=where, remedy=_MEND)
+
+
+_MEND = "mend the rule; retag lint shows every fault"
 _STAYS = (Keep.NOTHING_ALLOWED, Keep.SUSPENDED)  # without a last good choice the manifest's tag
 
 
@@ -184,14 +219,12 @@ def _settle(site: Site, rule: Rule, verdict: Verdict, last_good: str | None) -> 
         return Decision(site, rule, verdict, base.with_tag(last_good), stays)
     if choice.keep in _STAYS:
         return Decision(site, rule, verdict, site.image, f"{choice.why}; the image stays as it is")
-    raise verdict.error or _unsettled(rule, choice)
-
-
-def _unsettled(rule: Rule, choice: Kept) -> RetagError:
-    where = f"{rule.identity}, image {rule.repository}"
     if choice.keep is Keep.DISABLED:
-        return RuleError("RT351", f"the rule is disabled: {choice.why}", where=where)
-    return RegistryError(
+        raise _broken(rule, choice.why)
+    where = f"{rule.identity}, {rule.repository}"
+    if verdict.error is not None:
+        raise verdict.error.at(where)
+    raise RegistryError(
         "RT530",
         f"the choice is incomplete: {choice.why}",
         where=where,

@@ -19,8 +19,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 # Besides control characters those that reverse or break a line.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
@@ -61,6 +63,12 @@ class RetagError(Exception):
         where = f"{self.where}: " if self.where else ""
         remedy = f"; {self.remedy}" if self.remedy else ""
         return one_line(f"{where}{self.what}{remedy} [{self.code}]")
+
+    def at(self, where: str) -> Self:
+        """The same error, said to be at *where* besides the place it names itself."""
+        moved = copy(self)
+        moved.where = ", ".join(filter(None, (where, self.where)))
+        return moved
 
 
 class UsageError(RetagError):
@@ -177,3 +185,9 @@ class Finding:
         path = f"{self.path}: " if self.path else ""
         remedy = f"; {self.remedy}" if self.remedy else ""
         return one_line(f"{self.place}: {path}{self.what}{remedy} [{self.code}]")
+
+
+def error_of(finding: Finding) -> RuleError:
+    """*finding* as an error, for where it cannot be gone on."""
+    what = f"{finding.path}: {finding.what}" if finding.path else finding.what
+    return RuleError(finding.code, what, where=str(finding.place), remedy=finding.remedy)

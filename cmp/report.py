@@ -142,13 +142,22 @@ def _rule_as_json(rule: Rule) -> dict[str, Any]:
 
 def notes_of(generated: Generated) -> list[str]:
     """What is worth knowing besides: notes of the matching, and of the rules that found images."""
-    of_rules = (note for d in generated.decisions for note in d.rule.notes)
-    return list(dict.fromkeys((*generated.matched.notes, *of_rules)))
+    notes = list(generated.matched.notes)
+    for rule, decisions in _by_rule(generated.decisions):
+        remarks = (*rule.notes, *decisions[0].verdict.policy.faults)
+        notes += [f"{rule.alias}: {remark}" for remark in remarks]
+    return list(dict.fromkeys(notes))
+
+
+def warnings(generated: Generated) -> list[str]:
+    """What an image did not get, and why: a line for each rule that moved nothing."""
+    lines = (f"{d.rule.alias}: {d.warning}" for d in generated.decisions if d.warning)
+    return list(dict.fromkeys(lines))
 
 
 def _headline(generated: Generated) -> str:
     name = generated.application.name
-    if not generated.matched.rules:
+    if not (generated.matched.rules or generated.matched.disabled):
         return f"{name}: no rule matches this Application"
     if not generated.decisions:
         return f"{name}: no image in the manifests is under a rule"

@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from cmp.errors import RuleError, one_line
 from cmp.rules import read_rules
-from tests.cli.conftest import PROFANITY, RETAG, Laptop, laptop
+from tests.cli.conftest import PROFANITY, RETAG, Laptop, laptop, said
 
 __all__ = ["laptop"]  # a fixture
 
@@ -55,17 +57,17 @@ def program(laptop: Laptop, name: str, script: str) -> None:
     laptop.write(f"bin/{name}", f"#!/bin/sh\n{script}").chmod(0o755)
 
 
-def rendering(laptop: Laptop, script: str = "") -> tuple[subprocess.Popen[bytes], int]:
-    """`retag render` that waits for its renderer, and that one's process; *script* goes before.
+def rendering(laptop: Laptop, script: str = "") -> tuple[subprocess.Popen[bytes], BinaryIO]:
+    """`retag render` that waits for its renderer, and a pipe that ends with that; *script* before.
 
     The renderer ends when somebody writes to the pipe `go`.
     """
     laptop.write("app/kustomization.yaml", "resources: [deployment.yaml]\n")
     laptop.write("pod.yaml", POD.decode())
-    for pipe in ("started", "go"):
+    for pipe in ("alive", "go"):
         os.mkfifo(laptop.folder / pipe)
     folder = laptop.folder
-    waiting = f"echo $$ > {folder}/started; read line < {folder}/go; exec cat {folder}/pod.yaml"
+    waiting = f"exec 3> {folder}/alive; read line < {folder}/go; exec cat {folder}/pod.yaml"
     program(laptop, "kustomize", f"PATH={os.environ['PATH']}; {waiting}")
     (folder / "private").mkdir()
     process = subprocess.Popen(
@@ -76,7 +78,7 @@ def rendering(laptop: Laptop, script: str = "") -> tuple[subprocess.Popen[bytes]
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    return process, int((folder / "started").read_text())
+    return process, (folder / "alive").open("rb")
 
 
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
@@ -86,22 +88,27 @@ SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 def test_a_signal_ends_a_render_with_its_renderer_and_leaves_no_files(
     laptop: Laptop, number: signal.Signals, exit_code: int
 ) -> None:
-    process, renderer = rendering(laptop)
+    process, alive = rendering(laptop)
     process.send_signal(number)
     out, _ = process.communicate(timeout=60)
 
     assert (process.returncode, out) == (exit_code, b"")
     assert list((laptop.folder / "private").iterdir()) == []
-    with pytest.raises(ProcessLookupError):
-        os.kill(renderer, 0)
+    with alive:
+        ended, _, _ = select.select([alive], [], [], 60)
+        assert ended
+        assert alive.read() == b""
 
 
 def test_an_ignored_hangup_stays_ignored(laptop: Laptop) -> None:
-    process, _ = rendering(laptop, "trap '' HUP;")
+    process, alive = rendering(laptop, "trap '' HUP;")
     process.send_signal(signal.SIGHUP)
     (laptop.folder / "go").write_text("\n")
 
-    assert process.communicate(timeout=60) == (RETAGGED, REMARKS)
+    with alive:
+        out, err = process.communicate(timeout=60)
+
+    assert (out, said(err)) == (RETAGGED, REMARKS)
 
 
 GONE = "retag render . --app a --rules $H/rules.yaml --registries $H/registries.conf"
@@ -134,7 +141,7 @@ def test_a_reader_who_has_seen_enough_is_no_error(laptop: Laptop, options: str) 
     done = shell(laptop, f"{RENDER} {options} | head -n 1", many)
 
     assert len(done.stdout.splitlines()) == 1
-    assert done.stderr == REMARKS
+    assert said(done.stderr) == REMARKS
 
 
 def test_output_that_nobody_takes_is_no_error(laptop: Laptop) -> None:

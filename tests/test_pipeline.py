@@ -132,6 +132,27 @@ def test_a_pin_asks_the_registry_nothing() -> None:
     assert not tags.asked
 
 
+def test_a_pin_must_be_a_tag() -> None:
+    with pytest.raises(UsageError, match="gives app 'a b', which is no tag") as caught:
+        run(pod(f"{APP}:1"), SEMVER, "pins=app=a b")
+    assert caught.value.code == "RT242"
+
+
+def test_a_pin_that_may_be_of_a_disabled_rule_is_not_called_unknown() -> None:
+    rules = ruleset(f"- {{alias: app, imageName: {APP}, pin: 1.10}}")
+    with pytest.raises(RuleError) as caught:
+        run(pod(f"{APP}:1"), rules, "pins=app=2")
+    assert caught.value.code == "RT351"
+
+
+def test_what_the_application_decides_is_said_to_be_its_own() -> None:
+    frozen = run(pod(f"{APP}:1"), SEMVER, "freeze=true").decisions[0]
+    pinned = run(pod(f"{APP}:1"), SEMVER, "pins=app=2").decisions[0]
+
+    assert frozen.warning == "the Application is frozen; the image stays as it is"
+    assert pinned.verdict.choice.why == "pinned by the Application's parameter pins"
+
+
 def test_a_pin_of_no_rule_is_an_error_that_lists_the_aliases() -> None:
     with pytest.raises(UsageError, match="one of the aliases: app") as caught:
         run(pod(f"{APP}:1"), SEMVER, "pins=ap=1")
@@ -168,7 +189,7 @@ def test_two_rules_for_one_repository_are_told_apart_by_the_tag_in_the_manifest(
 
 @pytest.mark.parametrize("image", [APP, f"{APP}:other"], ids=["no tag", "neither allows it"])
 def test_two_rules_that_the_tag_does_not_tell_apart_are_an_error_naming_both(image: str) -> None:
-    message = r"image prod and .* image dev both rule .* allowTags"
+    message = r"image prod and .* image dev are for .*, and none .* allowTags"
     with pytest.raises(RuleError, match=message) as caught:
         run(pod(image), TWO)
     assert caught.value.code == "RT350"
@@ -265,7 +286,7 @@ def test_a_disabled_image_fails_the_application_and_spares_its_neighbours() -> N
 
 
 def test_a_rule_whose_image_cannot_be_told_fails_the_application() -> None:
-    with pytest.raises(RuleError, match="an image that cannot be told"):
+    with pytest.raises(RuleError, match="which may be for any image, is disabled"):
         run(pod(f"{APP}:1.0.0"), ruleset("- {alias: app, imageName: [1]}"))
 
 

@@ -78,8 +78,8 @@ def test_what_stays_says_why() -> None:
     text = report.explain(generated, now=NOW)
 
     assert "web: 1 image under a rule, 0 moved" in text
-    assert "  kept     suspended: the rule is suspended" in text
-    assert "  warning  the rule is suspended; the image stays as it is" in text
+    assert "  kept     suspended: the Application is frozen" in text
+    assert "  warning  the Application is frozen; the image stays as it is" in text
     assert f"  image    line 6, document 1, Pod p, spec.containers[0].image: {APP}:1 stays" in text
 
 
@@ -141,7 +141,7 @@ def test_the_json_has_the_documented_shape() -> None:
                 ],
             }
         ],
-        "notes": ["forceUpdate has no effect"],
+        "notes": ["app: forceUpdate has no effect"],
     }
 
 
@@ -157,10 +157,36 @@ def test_notes_stand_behind_all_images() -> None:
     )
     text = report.explain(run(pod(f"{APP}:1"), rules), now=NOW)
 
-    assert text[-2:] == ["", "note: forceUpdate has no effect"]
+    assert text[-2:] == ["", "note: app: forceUpdate has no effect"]
 
 
 def test_what_was_not_asked_has_no_time() -> None:
     json = report.as_json(run(pod(f"{APP}:1"), SEMVER, "pins=app=1"))["images"][0]
 
-    assert (json["listedAt"], json["tag"], json["why"]) == (None, "1", "pinned")
+    assert (json["listedAt"], json["tag"], json["why"]) == (
+        None,
+        "1",
+        "pinned by the Application's parameter pins",
+    )
+
+
+def test_what_is_wrong_with_a_policy_is_a_note() -> None:
+    unknown = "commonUpdateSettings: {updateStrategy: newest}"
+    rules = ruleset(f"- {{alias: app, imageName: {APP}, {unknown}}}")
+
+    [note] = report.notes_of(run(pod(f"{APP}:1"), rules))
+    assert note.startswith("app: updateStrategy: 'newest' is not a strategy")
+
+
+def test_a_warning_is_told_once_for_each_rule() -> None:
+    frozen = run(pod(f"{APP}:1", f"{APP}:2"), SEMVER, "freeze=true")
+
+    assert report.warnings(frozen) == ["app: the Application is frozen; the image stays as it is"]
+    assert report.warnings(run(pod(f"{APP}:1"))) == []
+
+
+def test_a_disabled_rule_is_not_called_none() -> None:
+    rules = ruleset(f"- {{alias: app, imageName: {APP}, pin: 1.10}}")
+    text = report.explain(run(pod("other:1"), rules), now=NOW)
+
+    assert text == ["web: no image in the manifests is under a rule"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cmp.errors import RuleError, UsageError
+from cmp.errors import RuleError, UsageError, error_of, raise_together
 from cmp.located import Located, load_documents, read_text
 from cmp.manifests import ImageField, InvalidImageFieldError
 from cmp.options import Options, parse_environment, parse_items
 from cmp.rules.application import Application
 
 _PLUGIN = "retag"
+_FORM = "write `images: [{path: spec/image, kind: MyKind}]`, as kustomize's configuration does"
 
 
 def read_application(path: Path) -> tuple[Application, Options]:
@@ -20,22 +21,28 @@ def read_application(path: Path) -> tuple[Application, Options]:
     Of several sources the first whose plugin is `retag` counts. Raises `UsageError` where there is
     not one Application, and `RuleError` for what is no YAML.
     """
-    documents = [each.data for each in load_documents(read_text(path), str(path))]
     manifests = [
-        each for each in documents if isinstance(each, dict) and each.get("kind") == "Application"
+        each
+        for each in load_documents(read_text(path), str(path))
+        if each.get("kind") is not None and each.fields["kind"].value == "Application"
     ]
     if len(manifests) != 1:
         raise UsageError(
             "RT243", f"{path} holds {len(manifests)} Applications", remedy="name a file with one"
         )
-    plugin = _plugin(manifests[0])
-    variables = {
-        f"ARGOCD_ENV_{item['name']}": str(item.get("value", ""))
-        for item in plugin.get("env") or []
-        if isinstance(item, dict) and "name" in item
-    }
-    options = parse_environment(variables) | parse_items(plugin.get("parameters"))
-    return Application.from_manifest(manifests[0]), options
+    raise_together([error_of(fault) for fault in manifests[0].all_faults()])
+    manifest = manifests[0].data
+    plugin = _plugin(manifest)
+    options = parse_environment(_variables(plugin)) | parse_items(plugin.get("parameters"))
+    return Application.from_manifest(manifest), options
+
+
+def _variables(plugin: dict[str, Any]) -> dict[str, str]:
+    """What Argo CD makes of `plugin.env`."""
+    items = plugin.get("env") or []
+    if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):
+        raise UsageError("RT221", "plugin.env is not a list of {name, value}")
+    return {f"ARGOCD_ENV_{each.get('name')}": str(each.get("value", "")) for each in items}
 
 
 def _plugin(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -56,7 +63,10 @@ def read_fields(path: Path) -> list[ImageField]:
     Raises `RuleError` with the place of what is wrong.
     """
     fields: list[ImageField] = []
-    for document in load_documents(read_text(path), str(path)):
+    documents = load_documents(read_text(path), str(path))
+    if not documents:
+        raise RuleError("RT352", "no image fields here", where=str(path), remedy=_FORM)
+    for document in documents:
         images = document.get("images")
         if images is None or not images.items:
             raise _no_field(document, "no image fields here")

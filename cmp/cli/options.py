@@ -14,7 +14,7 @@ from cmp.cli.files import read_application, read_fields
 from cmp.cli.output import print_findings
 from cmp.cli.process import standard_input
 from cmp.cli.progress import progress
-from cmp.errors import Finding, RuleError, Severity, UsageError, raise_together
+from cmp.errors import Finding, Severity, UsageError, error_of, raise_together
 from cmp.options import Options
 from cmp.pipeline import Generated, Operator, generate
 from cmp.ports import NothingStored
@@ -143,12 +143,6 @@ def load_registries(path: Path) -> Registries:
     return registries
 
 
-def error_of(finding: Finding) -> RuleError:
-    """*finding* as an error, for where it cannot be gone on."""
-    what = f"{finding.path}: {finding.what}" if finding.path else finding.what
-    return RuleError(finding.code, what, where=str(finding.place), remedy=finding.remedy)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
     """What the options say, by their names."""
@@ -188,7 +182,7 @@ def _application(flags: Flags) -> tuple[Application, Options]:
     if flags.manifest is not None:
         application, options = read_application(flags.manifest)
     if flags.app:
-        namespace, _, name = flags.app.rpartition("/")
+        namespace, name = _instance(flags.app)
         application = replace(application, name=name, namespace=namespace or application.namespace)
     if not application.name:
         raise UsageError(
@@ -204,6 +198,15 @@ def _application(flags: Flags) -> tuple[Application, Options]:
     )
     stated = [*flags.params, *([f"tool={flags.tool}"] if flags.tool else [])]
     return application, options | parse_params(stated)
+
+
+def _instance(text: str) -> tuple[str, str]:
+    """Namespace ("" if not stated) and name: `name`, `namespace/name`, or as Argo CD calls it."""
+    separator = "/" if "/" in text else "_"  # no name in Kubernetes holds either
+    namespace, found, name = text.rpartition(separator)
+    if (found and not namespace) or not name or separator in namespace:
+        raise UsageError("RT244", f"{text!r} is no Application", remedy="write [NAMESPACE/]NAME")
+    return namespace, name
 
 
 def _merged(

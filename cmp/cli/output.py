@@ -46,6 +46,12 @@ def print_errors(findings: Sequence[Finding]) -> None:
         click.echo(f"{remarks} remarks about the rules; retag lint shows them", err=True)
 
 
+def print_warnings(texts: Iterable[str]) -> None:
+    """Warnings on stderr, a line each."""
+    for text in texts:
+        click.echo(f"{click.style('warning', fg='yellow')}: {one_line(text)}", err=True)
+
+
 def print_findings(findings: Iterable[Finding], *, err: bool) -> None:
     """Findings, a line each; where the fault is in a text, that is drawn below."""
     for finding in findings:

@@ -10,7 +10,14 @@ import click
 
 from cmp import report
 from cmp.cli.options import application_options, run
-from cmp.cli.output import output_option, print_diff, print_errors, print_json, print_lines
+from cmp.cli.output import (
+    output_option,
+    print_diff,
+    print_errors,
+    print_json,
+    print_lines,
+    print_warnings,
+)
 
 
 @click.command("render")
@@ -32,6 +39,7 @@ def command(*, path: Path, diff: bool, explain: bool, output: str, **options: An
     """
     generated, findings = run(path, **options)
     print_errors(findings)
+    print_warnings(report.warnings(generated))
     changes = report.diff(generated) if diff or output == "json" else []
     if output == "json":
         manifests = generated.manifests.decode("utf-8", "replace")

@@ -10,11 +10,11 @@ import click
 
 from cmp import report
 from cmp.cli.options import FILE, load_registries
-from cmp.cli.output import output_option, print_json, print_lines
+from cmp.cli.output import output_option, print_json, print_lines, print_warnings
 from cmp.cli.progress import progress
 from cmp.decide import judge
 from cmp.errors import UsageError
-from cmp.policy import Chosen, Settings, compile_policy
+from cmp.policy import Chosen, Keep, Kept, Settings, compile_policy
 from cmp.reference import ImageName
 from cmp.registry import RoutedSource
 
@@ -62,12 +62,13 @@ def command(  # noqa: PLR0913  # one for each option of the command
     )
     source = RoutedSource(load_registries(registries))
     policy = compile_policy(settings)
-    for fault in policy.faults:
-        print_lines([f"warning: {fault}"], err=True)
+    print_warnings(map(str, policy.faults))
     with progress(f"reading the tags of {name.repository}"):
         verdict = asyncio.run(judge(name.repository, policy, source))
     if verdict.error is not None:
         raise verdict.error
+    if isinstance(verdict.choice, Kept) and verdict.choice.keep is Keep.DISABLED:
+        raise UsageError("RT247", f"the policy cannot be followed: {verdict.choice.why}")
     if output == "json":
         print_json(report.verdict_as_json(verdict))
     else:

@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cmp.errors import RenderError
@@ -95,12 +95,16 @@ def run(
         )
     except OSError as error:  # it is no program, or its arguments are too long
         raise RenderError("RT430", f"{title} cannot be started: {error.strerror}") from None
+    except BaseException:  # a signal: the program may run already, and nobody would know it
+        _kill(_descendants(os.getpid()))
+        raise
     stdout, stderr = bytearray(), bytearray()
     with process:
         try:
             fault = _read(process, stdout, stderr, ends) or _wait(process, ends)
         finally:
-            _kill(process)
+            if process.poll() is None:
+                _kill([*_descendants(process.pid), process.pid])
     if fault:
         raise RenderError(
             fault[0], f"{title} {fault[1]}", output=stderr.decode("utf-8", "replace")
@@ -147,17 +151,14 @@ def _wait(process: subprocess.Popen[bytes], ends: float) -> _Fault | None:
     return ("RT431", f"failed with exit status {status}") if status else None
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End *process*, if it still runs, and on Linux all that it started and did not disown."""
-    if process.poll() is not None:
-        return
-    for pid in (*_descendants(process.pid), process.pid):
+def _kill(pids: Iterable[int]) -> None:
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
 def _descendants(pid: int) -> list[int]:
-    """What the threads of *pid* started, and those again; nothing where there is no /proc."""
+    """On Linux what *pid* started and did not disown, and what that started; else nothing."""
     found, waiting = [], [pid]
     while waiting:
         for children in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):

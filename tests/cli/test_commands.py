@@ -114,6 +114,7 @@ def test_tags_exits_with_one_where_nothing_is_chosen(laptop: Laptop) -> None:
     ("image", "exit_code", "code"),
     [
         ("registry.example.com/Upper", 2, "RT241"),
+        ("registry.example.com/profanity-api:~~1", 2, "RT247"),
         ("registry.example.com/none", 5, "RT501"),
         ("elsewhere.example.com/app", 5, "RT500"),
     ],

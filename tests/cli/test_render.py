@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.cli.conftest import COMMON, EXAMPLE, PROFANITY, Laptop
+from tests.cli.conftest import COMMON, EXAMPLE, PROFANITY, Laptop, said
 
 POD = b"""\
 apiVersion: v1
@@ -26,7 +26,7 @@ def test_manifests_come_out_with_new_tags_and_nothing_else_changed(laptop: Lapto
     for part in parts:
         bait = part.startswith(b"# Bait")
         assert (part if bait else part.replace(b"v1.2.0", b"v1.10.0")) in done.stdout
-    assert done.stderr == b"5 remarks about the rules; retag lint shows them\n"
+    assert said(done.stderr) == b"5 remarks about the rules; retag lint shows them\n"
 
 
 def sorted_names() -> list[str]:
@@ -180,7 +180,36 @@ def test_more_image_fields_are_named_as_for_kustomize(laptop: Laptop) -> None:
     assert b"profanity-api:v1.10.0" in done.stdout, done.stderr
 
 
+@pytest.mark.parametrize("app", ["argocd/profanity-filter", "argocd_profanity-filter"])
+def test_an_application_may_be_named_with_its_namespace(laptop: Laptop, app: str) -> None:
+    own = laptop.retag("render", "-", "--app", app, *COMMON, stdin=POD)
+    other = laptop.retag(
+        "render", "-", "--app", app.replace("argocd", "team-a"), *COMMON, stdin=POD
+    )
+
+    assert own.stdout == POD.replace(b"v1.0.0", b"v1.10.0")
+    assert other.stdout == POD
+
+
+def test_an_image_that_stays_is_told(laptop: Laptop) -> None:
+    done = laptop.retag("render", "-", *PROFANITY, "-p", "freeze=true", stdin=POD)
+
+    assert done.stdout == POD
+    assert b"warning: profanity-api: the Application is frozen; the image stays" in done.stderr
+
+
 FAILURES = {
+    "an Application in two namespaces": (["render", "app", "--app", "a/b/c", *COMMON], 2, "RT244"),
+    "an Application without a name": (["render", "app", "--app", "a/", *COMMON], 2, "RT244"),
+    "an Application with a key twice": (
+        ["render", "app", "--application", "twice.yaml", *COMMON], 3, "RT302",
+    ),
+    "an Application with a broken environment": (
+        ["render", "app", "--application", "env.yaml", *COMMON], 2, "RT221",
+    ),
+    "an empty file of fields": (
+        ["render", "app", *PROFANITY, "--image-fields", "empty.yaml"], 3, "RT352",
+    ),
     "no Application": (["render", "app", *COMMON], 2, "RT244"),
     "a label without a value": (["render", "app", *PROFANITY, "--label", "x"], 2, "RT245"),
     "an unknown parameter": (["render", "app", *PROFANITY, "-p", "tol=helm"], 2, "RT222"),
@@ -221,6 +250,9 @@ def test_an_error_leaves_stdout_empty_and_has_a_code(
     laptop.write("none.conf", "registries: []\n")
     laptop.write("broken.yaml", "a: [\n")
     laptop.write("pathless.yaml", "images: [{kind: X}]\n")
+    laptop.write("empty.yaml", "# none\n")
+    laptop.write("twice.yaml", APPLICATION + "spec: {}\n")
+    laptop.write("env.yaml", APPLICATION.replace("{name: OTHER, value: x}", "text"))
     (laptop.folder / "binary").write_bytes(b"\xff\xfe\x00")
 
     done = laptop.retag(*arguments)
