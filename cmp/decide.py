@@ -35,11 +35,14 @@ class Verdict:
 
     @property
     def passed_over(self) -> tuple[str, ...]:
-        """The tags that are allowed, and are not the newest, as they were listed."""
+        """The tags that are allowed, and are not the newest: best first, if names tell that."""
         if self.listing is None or not isinstance(self.choice, Chosen):
             return ()
         others = {self.choice.tag.name, *(refusal.tag for refusal in self.choice.refusals)}
-        return tuple(name for name in dict.fromkeys(self.listing.names) if name not in others)
+        names = [name for name in dict.fromkeys(self.listing.names) if name not in others]
+        if not self.policy.needs.created:
+            names.sort(key=lambda name: (self.policy.judge(name), name), reverse=True)
+        return tuple(names)
 
 
 @dataclass(frozen=True, slots=True)
