@@ -81,6 +81,9 @@ def _allow_tags(value: Located) -> tuple[Located, list[Finding]]:
             remedy="write one string, regexp:<expression>",
         )
     ]
+    if not value.items:
+        what = "an empty list allows nothing"
+        findings.append(value.finding("RT314", what, remedy="write a filter, or remove the field"))
     allowed = []
     for item in value.items:
         regex = item.get("regex")

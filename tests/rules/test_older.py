@@ -142,6 +142,7 @@ def test_the_older_form_of_a_ref_is_told_too() -> None:
         ("[{regex: a, other: b}]", "allowTags is one string"),
         ("[{}]", "allowTags is one string"),
         ("1.10", 'allowTags: a string is due here: quote it ("1.10")'),
+        ("[]", "allowTags: an empty list allows nothing; write a filter, or remove the field"),
         ("{regex: a}", "allowTags: a string is due here, not a mapping"),
     ],
 )
