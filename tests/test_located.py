@@ -130,6 +130,36 @@ def test_odd_keys_are_faults_of_their_mapping_and_the_rest_is_read(
     assert [re.sub(r" \[RT30[23]\]$", "", each) for each in found] == faults
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: 1\na: 2", {"a": None}),
+        ("a: 1\na: 2\na: 3", {"a": None}),
+        ("a: {b: 1}\n'a': {b: 1}", {"a": None}),
+        ("a: {<<: {b: 1, b: 2}}", {"a": {"b": None}}),
+        ("a: {<<: {b: 1, b: 2}, b: 3}", {"a": {"b": 3}}),
+        ("a: {<<: {b: 1}, b: 2, b: 3}", {"a": {"b": None}}),
+    ],
+    ids=[
+        "two values",
+        "three values",
+        "two equal ones",
+        "merged",
+        "merged and stated",
+        "stated twice over a merged one",
+    ],
+)
+def test_a_key_that_stands_twice_has_no_value_and_is_told(text: str, value: Any) -> None:
+    document = one(text)
+    assert document.data == value
+    assert {fault.code for fault in document.all_faults()} == {"RT302"}
+
+
+def test_a_key_that_stands_twice_is_known_to() -> None:
+    document = one("a: 1\na: 2\nb: ~")
+    assert [document.doubles(name) for name in ("a", "b", "c")] == [True, False, False]
+
+
 BILLION_LAUGHS = "a0: &a0 [x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
 )
@@ -263,6 +293,15 @@ def test_all_misfits_are_said_at_once() -> None:
         "f.yaml:3:3",
         "f.yaml:3:4",
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["leaves: [{name: x, name: y}]", "leaves: [{name: x, labels: {a: b, a: b}}]"],
+    ids=["a field", "an item of a free mapping"],
+)
+def test_what_stands_twice_is_neither_missing_nor_of_a_wrong_type(text: str) -> None:
+    assert validate(Tree, one(text)) == (None, [])
 
 
 def test_a_judge_may_tolerate_unknown_fields() -> None:

@@ -45,7 +45,8 @@ class YamlError(RuleError):
 def load_documents(text: str, file: str) -> list[Located]:
     """The documents of *text*; *file* names it in places. Raises `YamlError`.
 
-    Empty documents are left out. Duplicate and non-string keys are faults of their mapping.
+    Empty documents are left out. Duplicate and non-string keys are faults of their mapping; a
+    duplicate key has no value.
     """
     if len(text) > LONGEST_TEXT:
         raise YamlError("RT301", f"longer than {LONGEST_TEXT} characters", Place(file))
@@ -123,25 +124,33 @@ class _Builder:
         faults: list[Finding] = []
         for key_node, value_node in node.value:
             if key_node.tag == _TAG + "merge":
-                merged = self._merge(value_node, (*path, "<<")) | merged
+                found, more = self._merge(value_node, (*path, "<<"))
+                merged = found | merged
+                faults += more
                 continue
             name = _key(key_node)
             place = _place(self.file, key_node.start_mark)
             faults += _key_faults(key_node, name, (*path, name), place, fields.get(name))
-            fields[name] = self.build(value_node, (*path, name), place)
+            value = self.build(value_node, (*path, name), place)
+            if name in fields:
+                value = Located(None, place, value.path, key=place, doubled=True)
+            fields[name] = value
         return {**merged, **fields}, tuple(faults)
 
-    def _merge(self, node: Node, path: Path) -> dict[str, Located]:
+    def _merge(self, node: Node, path: Path) -> tuple[dict[str, Located], tuple[Finding, ...]]:
         """What `<<` brings in: of several mappings the earlier wins (yaml.org/type/merge)."""
         sources = [node] if isinstance(node, MappingNode) else node.value
         merged: dict[str, Located] = {}
+        faults: tuple[Finding, ...] = ()
         for source in sources:
             if not isinstance(source, MappingNode):
                 raise _error(
                     MarkedYAMLError, "<< needs a mapping or a list of them", node.start_mark
                 )
-            merged = self.build(source, path).fields | merged
-        return merged
+            built = self.build(source, path)
+            merged = built.fields | merged
+            faults += built.faults
+        return merged, faults
 
 
 def _key(node: Node) -> str:

@@ -18,7 +18,8 @@ class Located:
 
     *path* leads to it from the document's root, as the user wrote it, and stays so when the value
     is moved elsewhere. *text* is a scalar as written (`1.10`, which is 1.1). *key* is the place of
-    the mapping's key it stands under. *faults* are duplicate keys and the like in this mapping.
+    the mapping's key it stands under. *faults* are duplicate keys and the like in this mapping;
+    under a duplicate key stands a null that is *doubled*, since none of its values can be meant.
     """
 
     value: Scalar | list[Located] | dict[str, Located]
@@ -27,6 +28,7 @@ class Located:
     text: str = ""
     key: Place | None = None
     faults: tuple[Finding, ...] = ()
+    doubled: bool = False
 
     @property
     def data(self) -> Any:
@@ -51,6 +53,11 @@ class Located:
         """The value under *key*; None if there is none, or if it is null."""
         child = self.fields.get(key)
         return None if child is None or child.value is None else child
+
+    def doubles(self, key: str) -> bool:
+        """Whether *key* stands here more than once, so that its value is unknown."""
+        child = self.fields.get(key)
+        return child is not None and child.doubled
 
     def at(self, *path: str) -> Located | None:
         """What stands at *path* below this value; None if nothing does, or null."""

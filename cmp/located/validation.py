@@ -61,18 +61,24 @@ def validate(
     """*located* as *model*, or None where that fails, and all that is wrong with it.
 
     Unknown fields that *judge* calls warnings are left out, and the model is there all the same.
+    That a field is missing is not said where it stands twice: that is a fault of its mapping.
     """
     data = located.data
     try:
         return model.model_validate(data), []
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-    findings = [_finding(model, located, detail, judge) for detail in details]
-    if any(finding.severity is Severity.ERROR for finding in findings):
+    told = [detail for detail in details if not _doubled(located, detail["loc"])]
+    findings = [_finding(model, located, detail, judge) for detail in told]
+    if len(told) < len(details) or any(finding.severity is Severity.ERROR for finding in findings):
         return None, findings
     for detail in details:
         _remove(data, detail["loc"])
     return model.model_validate(data), findings
+
+
+def _doubled(located: Located, path: Path) -> bool:
+    return bool(path) and located.nearest(path[:-1]).doubles(str(path[-1]))
 
 
 def _remove(data: Any, path: Path) -> None:
