@@ -205,13 +205,14 @@ class ObjectMeta(StrictModel):
     namespace: str = ""
 
 
-class ResourceFields(StrictModel):
-    """The resource as a whole; *spec* is read on its own."""
+class ResourceFields(_Model):
+    """The resource as a whole; *spec* is read on its own. *status* is what a cluster adds."""
 
-    model_config = ConfigDict(extra="ignore")
-
+    api_version: Unread = None
+    kind: Unread = None
     metadata: ObjectMeta
     spec: Unread
+    status: Unread = None
 
 
 # A slip in one of these would choose other tags, or choose for other Applications; and where it

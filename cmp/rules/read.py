@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cmp.errors import Finding, Severity
-from cmp.located import Located, YamlError, files_in, load_documents, read_text
+from cmp.errors import Finding, Place, Severity
+from cmp.located import Located, YamlError, files_in, load_documents, read_text, wrong_type
 from cmp.rules.resource import read_resource
 from cmp.rules.ruleset import RuleSet
 from cmp.rules.units import Resource
@@ -15,6 +15,7 @@ from cmp.rules.units import Resource
 GROUP = "argocd-image-updater.argoproj.io"
 VERSION = "v1alpha1"
 KIND = "ImageUpdater"
+_LISTS = ("List", f"{KIND}List")
 
 
 @dataclass
@@ -26,6 +27,11 @@ class _Reading:
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def count(self) -> int:
+        """How much may rule something."""
+        return len(self.resources) + len(self.unreadable)
+
     def ruleset(self) -> RuleSet:
         return RuleSet.of(self.resources, self.unreadable, self.findings, self.notes)
 
@@ -33,12 +39,16 @@ class _Reading:
 def read_rules(paths: Iterable[Path]) -> RuleSet:
     """The rules in *paths*: files, and the `.yaml`, `.yml` and `.json` files of directories.
 
-    Faults of what the files hold are findings. Raises `RuleError` where a path cannot be read.
+    Faults of what the files hold are findings, and so is a path that holds no rules. Raises
+    `RuleError` where a path cannot be read.
     """
     reading = _Reading()
     for path in paths:
+        before = reading.count
         for file in files_in(path):
             _read_file(file, reading)
+        if reading.count == before:
+            reading.findings.append(_nothing(path))
     return reading.ruleset()
 
 
@@ -66,6 +76,11 @@ def _read_file(file: Path, reading: _Reading) -> None:
     _read_text(text, str(file), reading)
 
 
+def _nothing(path: Path) -> Finding:
+    what = "holds no ImageUpdater, so it rules nothing"
+    return Finding("RT370", Severity.WARNING, what, Place(str(path)))
+
+
 def _read_text(text: str, file: str, reading: _Reading) -> None:
     try:
         documents = load_documents(text, file)
@@ -73,37 +88,64 @@ def _read_text(text: str, file: str, reading: _Reading) -> None:
         reading.unreadable.append(error.finding)
         return
     for document in documents:
-        for each in _objects(document):
-            _read_object(each, reading)
+        _read_document(document, reading)
 
 
-def _objects(document: Located) -> Iterator[Located]:
+def _read_document(document: Located, reading: _Reading) -> None:
     """*document*, or the items of the List that it is."""
-    kind = document.at("kind")
-    if kind is None or kind.value not in ("List", f"{KIND}List"):
-        yield document
+    if _text(document, "kind") not in _LISTS:
+        _read_object(document, reading)
         return
-    items = document.at("items")
-    for item in items.items if items else []:
-        yield from _objects(item)
+    items = document.fields.get("items")
+    if items is None:
+        reading.unreadable.append(document.finding("RT305", "the field items is missing"))
+    elif items.doubled:
+        reading.unreadable += document.faults
+    elif not isinstance(items.value, list | None):
+        reading.unreadable.append(wrong_type(items, "a list"))
+    else:
+        for item in items.items:
+            _read_document(item, reading)
 
 
 def _read_object(document: Located, reading: _Reading) -> None:
-    kind, version = document.at("kind"), document.at("apiVersion")
-    if kind is None:
+    kind, version = document.get("kind"), document.get("apiVersion")
+    group = _group(document)
+    if document.doubles("kind") or document.doubles("apiVersion"):
+        reading.unreadable += document.faults
+    elif _text(document, "kind") == KIND and group in (GROUP, ""):
+        reading.resources.append(_resource(document))
+    elif any(map(_may_be_meant, [document, *document.items])):
+        place = (version if group != GROUP else kind) or document
+        what = "this is no ImageUpdater, but may be meant as one"
+        remedy = f"write apiVersion: {GROUP}/{VERSION} and kind: {KIND}"
+        reading.unreadable.append(place.finding("RT309", what, remedy=remedy))
+    elif kind is None:
         what = "this is no Kubernetes resource: it has no kind, and is ignored"
         reading.findings.append(document.finding("RT309", what, severity=Severity.WARNING))
-        return
-    group, _, number = version.text.partition("/") if version else ("", "", "")
-    if kind.value != KIND and group == GROUP:
-        what = f"{GROUP} has no kind {kind.text}: this is ignored"
-        reading.findings.append(kind.finding("RT309", what, severity=Severity.WARNING))
-        return
-    if kind.value != KIND or group not in (GROUP, ""):
+    else:
         reading.notes.append(f"{document.place}: {kind.text} is ignored")
-        return
+
+
+def _resource(document: Located) -> Resource:
     resource = read_resource(document)
-    if (group, number) != (GROUP, VERSION):
-        finding = (version or document).finding("RT309", f"apiVersion is not {GROUP}/{VERSION}")
-        resource = replace(resource, broken=True, findings=(finding, *resource.findings))
-    reading.resources.append(resource)
+    if _text(document, "apiVersion") == f"{GROUP}/{VERSION}":
+        return resource
+    place = document.nearest(("apiVersion",))
+    finding = place.finding("RT309", f"apiVersion is not {GROUP}/{VERSION}")
+    return replace(resource, broken=True, findings=(finding, *resource.findings))
+
+
+def _may_be_meant(document: Located) -> bool:
+    """Whether *document* has a mark of an ImageUpdater; a slip may have changed the others."""
+    refs = document.nearest(("spec",)).fields.get("applicationRefs")
+    return _text(document, "kind") == KIND or _group(document) == GROUP or refs is not None
+
+
+def _group(document: Located) -> str:
+    return _text(document, "apiVersion").partition("/")[0]
+
+
+def _text(document: Located, name: str) -> str:
+    value = document.get(name)
+    return value.text if value else ""

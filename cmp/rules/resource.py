@@ -20,6 +20,7 @@ from cmp.rules.model import (
     ImageFields,
     ImagesVerification,
     LabelSelector,
+    ManifestTargets,
     RefFields,
     ResourceFields,
     SpecFields,
@@ -71,8 +72,7 @@ _NOTHING_ABOVE = _Above(CommonUpdateSettings(), None, WriteBackConfig())
 
 def read_resource(document: Located) -> Resource:
     """The ImageUpdater in *document*."""
-    _, findings = validate(ResourceFields, document)
-    findings += _faults(document, below="spec")
+    _, findings = _checked(ResourceFields, document, below="spec")
     metadata, spec = document.get("metadata"), document.get("spec")
     above = _NOTHING_ABOVE
     refs: tuple[Ref, ...] | None = None
@@ -87,7 +87,7 @@ def read_resource(document: Located) -> Resource:
     broken = refs is None or _has_error(findings)
     return Resource(
         located=document,
-        namespace=_text(spec, "namespace") or _text(metadata, "namespace"),
+        namespace=_namespace(metadata, spec),
         name=_text(metadata, "name"),
         refs=None if broken and not refs else refs,  # none may be a slip for another field
         findings=tuple(findings + wrong + twin_remarks(refs or ())),
@@ -95,15 +95,24 @@ def read_resource(document: Located) -> Resource:
     )
 
 
+def _namespace(metadata: Located | None, spec: Located | None) -> str:
+    """Where the Applications are; "" for anywhere, if it cannot be told."""
+    if spec and spec.doubles("namespace"):
+        return ""
+    return _text(spec, "namespace") or _text(metadata, "namespace")
+
+
 def _ref(item: Located, above: _Above) -> Ref:
     official, findings = official_holder(item)
     fields, more = _checked(RefFields, official, below="images")
     findings += more + settings_remarks(official)
-    flag = official.get("useAnnotations")
+    flag = official.fields.get("useAnnotations")
     by_annotations = flag is not None and flag.value is True
     verified_above = by_annotations and asks_for_signatures(above.verification)
     above = above.with_ref(fields) if fields else above
     items, wrong = _list(official, "images", needed=not by_annotations)
+    if flag and (flag.doubled or not isinstance(flag.value, bool | None)):
+        items = None  # or are the images those of annotations?
     pattern, glob, malformed = _pattern(official)
     ref = Ref(
         located=item,
@@ -145,17 +154,36 @@ def _image(item: Located, above: _Above) -> Image:
     name = image_name(text) if text else None
     written = _text(official, "alias")
     alias = written or (name.repository.last_element if name else "") or "image"
-    image = Image(item, alias=alias, written_alias=written, name=name, settings=above.settings)
+    targets, clear = _targets(official)
+    image = Image(
+        item,
+        alias=alias,
+        written_alias=written,
+        name=name if clear else None,
+        settings=above.settings,
+        targets=targets,
+    )
     if fields:
         image = replace(
             image,
             settings=merge_settings(above.settings, fields.common_update_settings),
             verification=merge_verification(above.verification, fields.images_verification),
-            targets=fields.manifest_targets,
             pin=fields.pin,
         )
         findings += _dropped(official, image)
     return replace(image, findings=tuple(findings), broken=_has_error(findings))
+
+
+def _targets(official: Located) -> tuple[ManifestTargets | None, bool]:
+    """The targets of an image, also of one that is broken elsewhere; and whether they are clear.
+
+    Where they are not, the image may stand under any name in the manifest.
+    """
+    targets = official.get("manifestTargets")
+    if targets is None:
+        return None, not official.doubles("manifestTargets")
+    fields, _ = validate(ManifestTargets, targets, judge=judge_unknown)
+    return fields, fields is not None and not any(targets.all_faults())
 
 
 def _dropped(official: Located, image: Image) -> list[Finding]:
@@ -214,7 +242,7 @@ def _checked(
 ) -> tuple[Model | None, list[Finding]]:
     """*unit* as *model*, with the faults of this level: what is *below* is for other units."""
     fields, findings = validate(model, unit, judge=judge_unknown)
-    return fields, findings + _faults(unit, below)
+    return fields, _faults(unit, below) + findings
 
 
 def _faults(unit: Located, below: str) -> list[Finding]:
@@ -229,6 +257,8 @@ def _list(
 ) -> tuple[list[Located] | None, list[Finding]]:
     """The items of a list; None where it is none."""
     value = parent.get(name)
+    if parent.doubles(name):
+        return None, []
     if value is not None and not isinstance(value.value, list):
         return None, [wrong_type(value, "a list")]
     items = value.items if value else []

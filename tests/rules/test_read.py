@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cmp.errors import RuleError
+from cmp.errors import RuleError, Severity
 from cmp.located import load_documents
 from cmp.located.reader import LONGEST_TEXT
-from cmp.rules import RuleSet, read_rules, rules_for, rules_in
+from cmp.rules import Application, RuleSet, read_rules, rules_for, rules_in
 from cmp.rules.read import rules_of
 from tests.rules.updaters import application, manifest, ref, text
 
@@ -45,17 +45,86 @@ def test_several_resources_in_one_file(stream: str) -> None:
 
 
 def test_what_is_no_rule_is_ignored_with_a_note() -> None:
-    rules = rules_in(text(CONFIG_MAP, ONE, {**ONE, "apiVersion": "other.example.com/v1"}), "f")
+    rules = rules_in(text(CONFIG_MAP, ONE, {**CONFIG_MAP, "kind": "Secret"}), "f")
     assert names(rules) == ["argocd/one"]
-    assert rules.notes == ("f:1:1: ConfigMap is ignored", "f:5:1: ImageUpdater is ignored")
+    assert rules.notes == ("f:1:1: ConfigMap is ignored", "f:5:1: Secret is ignored")
+    assert rules.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("slip", "place"),
+    [
+        ({**ONE, "apiVersion": "argocd-image-updater.argoproj.com/v1alpha1"}, "apiVersion"),
+        ({**ONE, "kind": "ImageUpdate"}, "kind"),
+        ({**ONE, "kind": ["ImageUpdater"]}, "kind"),
+        ({**ONE, "kind": None}, ""),
+        ({"apiVersion": ONE["apiVersion"], "kind": "ImageUpdate"}, "kind"),
+        ({"spec": ONE["spec"]}, ""),
+        ({"kind": "Rules", "apiVersion": "v1", "spec": {"applicationRefs": None}}, "apiVersion"),
+        ({"kind": "Rules", "applicationRefs": []}, ""),
+        ([CONFIG_MAP, ONE], ""),
+    ],
+    ids=[
+        "a slip in the group",
+        "a slip in the kind",
+        "a list for a kind",
+        "no kind",
+        "neither the kind nor a spec",
+        "only a spec",
+        "another resource with refs",
+        "refs without a spec",
+        "a bare list",
+    ],
+)
+def test_what_may_be_meant_as_rules_may_rule_any_image(slip: Any, place: str) -> None:
+    rules = rules_in(text(CONFIG_MAP, slip), "f")
+    assert names(rules) == []
+    (finding,) = rules.unreadable
+    assert (finding.code, finding.severity, finding.path) == ("RT309", Severity.ERROR, place)
+    assert rules_for(rules, application()).unknown != ()
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        ("kind: List", "the field items is missing"),
+        ("{kind: List, item: []}", "the field items is missing"),
+        ("{kind: List, items: {}}", "a list is due here, not a mapping"),
+        ("{kind: ImageUpdaterList, items: [], items: []}", "the key stands twice"),
+        ("{kind: List, kind: List, items: []}", "the key stands twice"),
+    ],
+)
+def test_a_broken_list_may_rule_any_image(broken: str, says: str) -> None:
+    (finding,) = rules_in(broken, "f").unreadable
+    assert finding.what.startswith(says)
+
+
+@pytest.mark.parametrize("content", ["", "# nothing", "a: 1", "{kind: List, items: []}"])
+def test_a_path_without_rules_is_told(content: str, tmp_path: Path) -> None:
+    file, other = tmp_path / "rules.yaml", tmp_path / "one.yaml"
+    file.write_text(content)
+    other.write_text(text(ONE))
+    told = [finding for finding in read_rules([file, other]).findings if finding.code == "RT370"]
+    assert [str(each) for each in told] == [
+        f"{file}: holds no ImageUpdater, so it rules nothing [RT370]"
+    ]
+    assert [each.severity for each in told] == [Severity.WARNING]
+    assert "RT370" not in {each.code for each in read_rules([tmp_path]).findings}
+
+
+def test_an_empty_folder_is_told_and_a_faulty_file_is_not_told_twice(tmp_path: Path) -> None:
+    assert [each.code for each in read_rules([tmp_path]).findings] == ["RT370"]
+    (tmp_path / "bad.yaml").write_text("[")
+    assert [each.code for each in read_rules([tmp_path]).findings] == ["RT300"]
 
 
 def test_documents_that_are_read_elsewhere_become_rules() -> None:
     assert rules_of(load_documents(text(ONE, TWO), "f")) == rules_in(text(ONE, TWO), "f")
 
 
-def test_a_list_without_items_holds_nothing() -> None:
-    assert rules_in("kind: List", "f") == RuleSet()
+@pytest.mark.parametrize("items", ["[]", ""])
+def test_a_list_of_nothing_holds_nothing(items: str) -> None:
+    assert rules_in(f"kind: List\nitems: {items}", "f") == RuleSet()
 
 
 def test_another_version_is_read_but_rules_nothing() -> None:
@@ -143,6 +212,88 @@ def test_numbers_where_strings_are_due_do_not_hide_a_resource() -> None:
     rules = rules_in(text({**ONE, "metadata": {"name": 1, "namespace": "argocd"}}), "f")
     assert names(rules) == ["argocd/1"]
     assert [finding.path for finding in rules.findings] == ["metadata.name"]
+
+
+SOUND = """\
+{
+  apiVersion: argocd-image-updater.argoproj.io/v1alpha1,
+  kind: ImageUpdater,
+  metadata: {name: updater, namespace: argocd},
+  spec: {applicationRefs: [{
+    namePattern: shop,
+    labelSelectors: {matchLabels: {env: prod}},
+    useAnnotations: false,
+    images: [{
+      alias: app,
+      imageName: example.com/app,
+      manifestTargets: {kustomize: {"name": upstream.example.com/app}},
+    }],
+  }]},
+}
+"""
+SHOP = application("shop", labels={"env": "prod"})
+UNLABELLED = application("shop")
+ELSEWHERE = application("shop", namespace="team", labels={"env": "prod"})
+OTHER = application("other", labels={"env": "prod"})
+KNOWN = ["example.com/app", "upstream.example.com/app"]
+UNKNOWN: list[str] = []
+
+
+@pytest.mark.parametrize(
+    ("twin", "who", "disabled"),
+    [
+        ("apiVersion: v1", OTHER, UNKNOWN),
+        ("kind: ConfigMap", OTHER, UNKNOWN),
+        ("metadata: {name: updater, namespace: team}", ELSEWHERE, KNOWN),
+        ("namespace: team", ELSEWHERE, KNOWN),
+        ("spec: {}", OTHER, UNKNOWN),
+        ("applicationRefs: []", OTHER, UNKNOWN),
+        ("namePattern: web", OTHER, KNOWN),
+        ("labelSelectors: {}", UNLABELLED, KNOWN),
+        ("matchLabels: {}", UNLABELLED, KNOWN),
+        ("env: test", UNLABELLED, KNOWN),
+        ("useAnnotations: true", SHOP, UNKNOWN),
+        ("images: []", SHOP, UNKNOWN),
+        ("alias: web", SHOP, KNOWN),
+        ("imageName: example.com/web", SHOP, UNKNOWN),
+        ("manifestTargets: {}", SHOP, UNKNOWN),
+        ("kustomize: {}", SHOP, UNKNOWN),
+        ('"name": upstream.example.com/web', SHOP, UNKNOWN),
+    ],
+)
+def test_a_key_that_stands_twice_disables_whatever_either_value_may_mean(
+    twin: str, who: Application, disabled: list[str]
+) -> None:
+    key = twin.partition(":")[0] + ":"
+    assert SOUND.count(key) == 1
+    matched = rules_for(rules_in(SOUND.replace(key, f"{twin}, {key}"), "f"), who)
+    assert matched.rules == ()
+    (unit,) = matched.disabled
+    assert sorted(map(str, unit.repositories)) == disabled
+    assert unit.what.startswith("the key stands twice")
+
+
+def test_an_older_namespace_that_stands_twice_may_be_any() -> None:
+    text = SOUND.replace("spec: {", "spec: {namespace: a, namespace: b, ")
+    (unit,) = rules_for(rules_in(text, "f"), ELSEWHERE).disabled
+    assert unit.what.startswith("the key stands twice")
+
+
+@pytest.mark.parametrize(
+    ("targets", "disabled"),
+    [
+        ("{kustomize: {name: upstream.example.com/app}}, pin: 1", KNOWN),
+        ("{kustomize: {name: 1.10}}", UNKNOWN),
+        ("[]", UNKNOWN),
+    ],
+    ids=["sound, and a fault beside them", "a number", "a list"],
+)
+def test_an_image_with_faulty_targets_may_stand_under_any_name(
+    targets: str, disabled: list[str]
+) -> None:
+    sound = '{kustomize: {"name": upstream.example.com/app}}'
+    (unit,) = rules_for(rules_in(SOUND.replace(sound, targets), "f"), SHOP).disabled
+    assert sorted(map(str, unit.repositories)) == disabled
 
 
 def outcome(rules: RuleSet, name: str) -> Any:

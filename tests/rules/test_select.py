@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cmp.errors import Place
+from cmp.located import locate
 from cmp.policy.settings import FilterTags, Settings
 from cmp.rules import Application, DisabledUnit, Resource, Rule
+from cmp.rules.resource import read_resource
 from cmp.rules.select import govern, specificity
-from tests.rules.updaters import application, ref, resource, resource_of
+from tests.rules.updaters import application, manifest, ref, resource, resource_of
 
 PREFIX = "argocd-image-updater.argoproj.io/"
 PROD = {"matchLabels": {"env": "prod"}}
@@ -157,6 +160,30 @@ def test_a_broken_ref_governs_and_its_images_are_disabled(fields: Any) -> None:
         "example.com/b",
     ]
     assert govern(updater, application("web")).units != ()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("commonUpdateSettings", {"suspend": True}),
+        ("commonUpdateSetting", {"suspend": True}),
+        ("denyTags", ["x"]),
+        ("imagesVerification", {}),
+        ("applicationRefs", []),
+    ],
+)
+def test_a_guard_beside_the_spec_breaks_the_resource(field: str, value: Any) -> None:
+    updater = read_resource(locate({**manifest(ref("*", "nginx")), field: value}, Place("test")))
+    (unit,) = govern(updater, application()).units
+    assert isinstance(unit, DisabledUnit)
+    assert unit.what == f"there is no field {field} here"
+
+
+@pytest.mark.parametrize("field", ["status", "x-anchors"])
+def test_what_else_stands_beside_the_spec_disables_nothing(field: str) -> None:
+    updater = read_resource(locate({**manifest(ref("*", "nginx")), field: {}}, Place("test")))
+    (rule,) = govern(updater, application()).units
+    assert isinstance(rule, Rule)
 
 
 def test_a_broken_ref_disables_nothing_of_applications_that_it_does_not_select() -> None:
