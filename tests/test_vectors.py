@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import itertools
 import json
 import subprocess
 import sys
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.vectors import DATA, KINDS, check, kind_of
+from tests.vectors import DATA, KINDS, Case, cases, check, kind_of
 
 FILES = sorted(DATA.glob("*.jsonl"))
 
@@ -24,7 +26,46 @@ def test_each_case_agrees_or_differs_on_purpose(path: Path) -> None:
 
     assert outcome.differing == []
     counted = outcome.agree + sum(map(len, outcome.explained.values()))
-    assert counted == len(path.read_text().splitlines())
+    assert counted == path.read_text().count("\n")
+
+
+WRONG = {
+    "registries": ("api", "prefix", "repository", "credentials", "insecure", "error"),
+    "metadata": ("tag", "metadata"),
+    "credential": ("type", "env", "user", "file"),
+    "pullsecret": ("username", "password"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_no_reason_explains_a_wrong_answer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = importlib.import_module(f"tests.vectors.{name}")
+    answer = kind.answer
+    explained = []
+    for case, field in itertools.product(cases(DATA / f"{name}.jsonl"), WRONG[name]):
+        wrong = spoilt(answer(case), field)
+        # Nothing can be passed to `difference`, so that it asks for the answer itself.
+        monkeypatch.setattr(kind, "answer", lambda _case, wrong=wrong: wrong)
+        explained += [(case["id"], field)] if kind.difference(case) else []
+        monkeypatch.undo()
+
+    assert explained == []
+
+
+def spoilt(answer: Case, field: str) -> Case:
+    """*answer* with another *field*, in each of its endpoints where it has any; or an error."""
+    if field == "error":
+        return {"error": "parse"}
+    if "endpoints" in answer:
+        return answer | {"endpoints": [each | {field: "wrong"} for each in answer["endpoints"]]}
+    return answer | {field: "wrong"}
+
+
+def test_a_line_of_vectors_ends_with_a_line_feed_alone(tmp_path: Path) -> None:
+    path = tmp_path / "version-odd.jsonl"
+    path.write_text('{"version": "1\u0085\u2028"}\n{"version": "2"}\n', encoding="utf-8")
+
+    assert [case["version"] for case in cases(path)] == ["1\u0085\u2028", "2"]
 
 
 def test_a_file_of_no_known_kind_is_refused() -> None:

@@ -65,8 +65,8 @@ def kind_of(path: Path) -> Kind:
 
 
 def cases(path: Path) -> Iterator[Case]:
-    """The cases of *path*, one JSON object a line."""
-    for line in path.read_text(encoding="utf-8").splitlines():
+    """The cases of *path*, one JSON object a line; a line ends with a line feed alone."""
+    for line in path.read_text(encoding="utf-8").split("\n"):
         if line.strip():
             yield json.loads(line)
 

@@ -44,11 +44,19 @@ def expected(case: Case) -> Any:
 
 def difference(case: Case) -> str | None:
     """The two forms that the Image Updater does not know."""
-    try:
-        source = parse_credentials(case["credential"]).source
-    except InvalidCredentialsError:
-        return None
-    if case["expect"] == {"error": "parse"} and isinstance(source, EnvironmentPair | SecretFile):
+    got = answer(case)
+    registry, equals, definition = case["credential"].partition("=")
+    if not (registry and equals and definition):
+        registry, definition = "", case["credential"]
+    kind, _, rest = definition.partition(":")
+    user, _, password = rest.partition(":")
+    forms = (
+        {"type": "env", "user": user, "password": password},
+        {"type": "file", "file": rest},
+    )
+    meant = [form | ({"registry": registry} if registry else {}) for form in forms]
+    known = kind.lower() == got.get("type")
+    if case["expect"] == {"error": "parse"} and known and got in meant:
         return "env:USER_VAR:PASSWORD_VAR and file:/path are credentials"
     return None
 

@@ -48,13 +48,30 @@ def expected(case: Case) -> Any:
 
 
 def difference(case: Case) -> str | None:
-    """Names that are never candidates."""
-    names = set(case["expect"].get("metadata", {}))
-    if any(is_signature(name) for name in names):
+    """Names that are never candidates: the rest is as for the Image Updater."""
+    survivors = set(case["expect"].get("metadata", ()))
+    signatures = {name for name in survivors if is_signature(name)}
+    foreign = signatures | {name for name in survivors if not is_tag(name)}
+    if not foreign or answer(case) != _without(foreign, survivors, expected(case)):
+        return None
+    if signatures:
         return "signature and attestation tags are never candidates"
-    if not all(is_tag(name) for name in names):
-        return "tags outside the OCI grammar are never candidates"
-    return None
+    return "tags outside the OCI grammar are never candidates"
+
+
+def _without(foreign: set[str], survivors: set[str], expect: dict[str, Any]) -> dict[str, Any]:
+    """What *expect* is where the *foreign* ones of *survivors* are no candidates.
+
+    Where one of them is chosen, dates or names decide, for it is no version.
+    """
+    known = {name: found for name, found in expect["metadata"].items() if name not in foreign}
+    if expect["tag"] not in foreign:
+        return expect | {"metadata": known}
+    left = survivors - foreign
+    dates = {name: known[name]["created"] if name in known else 0 for name in left}
+    return {"tag": max(left, key=lambda name: (dates[name], name), default=None)} | {
+        "metadata": known
+    }
 
 
 def content(case: Case) -> MemoryContent:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
+from collections.abc import Callable
 from typing import Any
 
 from cmp.errors import DeniedError
@@ -12,6 +14,7 @@ from cmp.registry.login import read_pull_secret, read_secret
 from tests.vectors import Case
 
 _HERE = ("ns", "name")  # where the Secret of each case is
+_NONE = {"error": "fetch"}
 
 
 def answer(case: Case) -> dict[str, str]:
@@ -25,7 +28,7 @@ def answer(case: Case) -> dict[str, str]:
         else:
             login = read_pull_secret(source, secret, case["registryURL"])
     except DeniedError:
-        return {"error": "fetch"}
+        return _NONE
     return {"username": login.username, "password": login.password}
 
 
@@ -40,14 +43,23 @@ def difference(case: Case) -> str | None:
     url = case["registryURL"]
     by_text = {key for key in auths if key.startswith((url, _without_scheme(url)))}
     by_host = {key for key in auths if Address.parse(key).host == Address.parse(url).host}
+    meant = max(by_host, key=_rank(auths), default=None)
+    if answer(case) != (_login(auths[meant]) if meant is not None else _NONE):
+        return None
     if by_text != by_host:
         return "keys of Docker's config match by host, not as text"
     answers = case["expect"].get("unstable", [case["expect"]])
     if answer(case) in answers:
         return "of several keys that fit, the one with the longest path counts, then the first"
-    if {"error": "fetch"} in answers and answer(case) in [_pair(auths[key]) for key in by_host]:
+    if _NONE in answers:
         return "username and password are read as well as auth"
     return None
+
+
+def _rank(auths: dict[str, Any]) -> Callable[[str], tuple[int, int]]:
+    """The longest path is first, and of several the first that is written."""
+    place = {key: -number for number, key in enumerate(auths)}
+    return lambda key: (len(Address.parse(key).path), place[key])
 
 
 def _auths(case: Case) -> dict[str, Any]:
@@ -62,6 +74,17 @@ def _without_scheme(url: str) -> str:
     return url.removeprefix("http://").removeprefix("https://").removesuffix("/")
 
 
-def _pair(entry: Any) -> dict[str, Any]:
+def _login(entry: Any) -> dict[str, Any]:
+    """The login that *entry* states, as auth or in two fields."""
     fields = entry if isinstance(entry, dict) else {}
-    return {key: fields.get(key) for key in ("username", "password")}
+    login = {key: fields.get(key) for key in ("username", "password")}
+    if fields.get("auth"):
+        try:
+            code = fields["auth"].replace("\r", "").replace("\n", "")
+            text = b64decode(code, validate=True).decode()
+        except (AttributeError, ValueError):
+            return _NONE
+        username, colon, password = text.partition(":")
+        login = {"username": username, "password": password} if colon else {}
+    stated = login and all(isinstance(value, str) for value in login.values())
+    return login if stated else _NONE
