@@ -93,8 +93,8 @@ def read_listing(body: bytes) -> Index:
 
 
 def read_config(body: bytes) -> Config:
-    """The image config that *body* is. Raises `BadReplyError`."""
-    config = _read(_Config, body, "image config")
+    """The image config that *body* is; null is an empty one (Go). Raises `BadReplyError`."""
+    config = _read(_Config, b"{}" if body.strip() == b"null" else body, "image config")
     platform = _platform(config)
     return Config(platform, parse_instant(config.created or ""))
 

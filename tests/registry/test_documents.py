@@ -137,6 +137,10 @@ def test_a_config_without_a_build_time_has_none(created: dict[str, Any]) -> None
     assert Config(Platform("", ""), None) == read_config(dump(created | labels))
 
 
+def test_a_config_that_is_null_is_an_empty_one() -> None:
+    assert Config(Platform("", ""), None) == read_config(b" null\n")
+
+
 @pytest.mark.parametrize(
     "config",
     [{"created": 5}, {"os": ["linux"]}, {"config": "x"}, {"config": {"Labels": {"a": 1}}}],
