@@ -34,6 +34,10 @@ _STRATEGIES = {
 
 def answer(case: Case) -> Any:
     """Per managed Application its images, its type and what would be written back."""
+    return _says(case)
+
+
+def _says(case: Case) -> Any:
     governed = _governed(case)
     if governed is None:
         return {"error": "filter"}
@@ -56,8 +60,7 @@ def expected(case: Case) -> Any:
 def difference(case: Case) -> str | None:
     """Malformed patterns, Directory Applications, and what odd image names mean."""
     if "error" in case["expect"]:
-        refs = case["imageUpdater"]["spec"]["applicationRefs"]
-        if any(_malformed(ref["namePattern"]) for ref in refs):
+        if answer(case) == _without_malformed(case):
             return "a malformed namePattern disables its ref, not the resource"
         return None
     got, want = answer(case)["applications"], expected(case)["applications"]
@@ -142,6 +145,19 @@ def _write_back(target: WriteBack) -> dict[str, str]:
 def _normalised(image: Any) -> Any:
     rest = {key: value for key, value in image.items() if key not in ("registry", "name")}
     return rest | {"repository": str(normalise(image["registry"], image["name"]))}
+
+
+def _without_malformed(case: Case) -> Any:
+    """The answer if the refs with malformed patterns were not there; None if there are none."""
+    updater = case["imageUpdater"]
+    refs = updater["spec"]["applicationRefs"]
+    kept = [ref for ref in refs if not _malformed(ref["namePattern"])]
+    if len(kept) == len(refs):
+        return None
+    if not kept:
+        return {"applications": {}}
+    spec = {**updater["spec"], "applicationRefs": kept}
+    return _says({**case, "imageUpdater": {**updater, "spec": spec}})
 
 
 def _malformed(pattern: str) -> bool:

@@ -32,7 +32,7 @@ def difference(case: Case) -> str | None:
             if told_late
             else None
         )
-    if case["expect"] == {"error": "pattern"} and any(map(_malformed, case["refs"])):
+    if case["expect"] == {"error": "pattern"} and answer(case) == _without_malformed(case):
         return "a malformed namePattern disables its ref, not the resource"
     return None
 
@@ -44,8 +44,17 @@ def _match(case: Case) -> Any:
         return {"error": "pattern"}
 
 
-def _malformed(ref: Any) -> bool:
-    return "error" in _match({"pattern": ref["namePattern"], "name": ""})
+def _without_malformed(case: Case) -> Any:
+    """The answer if the refs with malformed patterns were not there; None if there are none."""
+    kept = [
+        index
+        for index, ref in enumerate(case["refs"])
+        if "error" not in _match({"pattern": ref["namePattern"], "name": ""})
+    ]
+    if len(kept) == len(case["refs"]):
+        return None
+    index = _select({**case, "refs": [case["refs"][index] for index in kept]})["ref"]
+    return {"ref": index if index is None else kept[index]}
 
 
 def _select(case: Case) -> Any:
