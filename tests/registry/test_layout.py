@@ -364,13 +364,17 @@ def test_a_listing_is_whole_or_an_error_while_the_index_is_rewritten(root: Path)
 
 
 class Writer(threading.Thread):
-    """Writes *index* in place, piece by piece, each of *versions* twice, until it is left."""
+    """Writes *index* in place, piece by piece, each of *versions* twice, until it is left.
+
+    It waits for who reads, so that it never comes round to the same mixture between two looks.
+    """
 
     def __init__(self, index: Path, versions: Sequence[bytes]) -> None:
         super().__init__()
         self.index = index
         self.versions = versions
         self.steps = 0
+        self.allowed = 0
         self.stopped = False
         self.stepped = threading.Condition()
 
@@ -382,6 +386,7 @@ class Writer(threading.Thread):
                     with self.stepped:
                         self.steps += 1
                         self.stepped.notify_all()
+                        self.stepped.wait_for(lambda: self.stopped or self.steps < self.allowed)
             if self.stopped:
                 return
 
@@ -389,6 +394,8 @@ class Writer(threading.Thread):
         """Waits until a whole step was made."""
         with self.stepped:
             begun = self.steps
+            self.allowed = begun + 4
+            self.stepped.notify_all()
             self.stepped.wait_for(lambda: self.steps > begun + 1)
 
     def __enter__(self) -> Self:
@@ -396,7 +403,9 @@ class Writer(threading.Thread):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stopped = True
+        with self.stepped:
+            self.stopped = True
+            self.stepped.notify_all()
         self.join()
 
 
