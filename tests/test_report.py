@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +38,18 @@ def test_the_diff_is_the_unified_diff_where_lines_only_change_in_place(
     assert [_ranged(line) for line in report.diff(texts(old, new))] == [
         _ranged(line) for line in expected
     ]
+
+
+@pytest.mark.parametrize(("apart", "hunks"), [(7, 1), (8, 2)])
+def test_changes_whose_contexts_touch_are_one_hunk(apart: int, hunks: int) -> None:
+    old = [str(number) for number in range(20)]
+    new = [f"{line} new" if line in {"5", str(5 + apart)} else line for line in old]
+    expected = difflib.unified_diff(old, new, "rendered", "retag", lineterm="")
+
+    lines = report.diff(texts(old, new))
+
+    assert lines == list(expected)
+    assert sum(line.startswith("@@") for line in lines) == hunks
 
 
 def _ranged(line: str) -> str:
