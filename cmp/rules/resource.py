@@ -114,11 +114,12 @@ def _ref(item: Located, above: _Above) -> Ref:
     if flag and (flag.doubled or not isinstance(flag.value, bool | None)):
         items = None  # or are the images those of annotations?
     pattern, glob, malformed = _pattern(official)
+    selector = fields.label_selectors if fields else _selector(official)
     ref = Ref(
         located=item,
         pattern=pattern,
         glob=glob,
-        selector=fields.label_selectors if fields else _selector(official),
+        selector=selector,
         use_annotations=by_annotations,
         settings=above.settings,
         verification=above.verification,
@@ -126,6 +127,7 @@ def _ref(item: Located, above: _Above) -> Ref:
         verified_above=verified_above,
         images=None if items is None else tuple(_images(items, above)),
         broken=items is None or _has_error(findings),
+        unclear=not (pattern or glob) or (selector is None and _has(official, "labelSelectors")),
     )
     failures = malformed + _failures(official, ref)
     return replace(
@@ -229,6 +231,10 @@ def _pattern(official: Located) -> tuple[str, Glob | None, list[Finding]]:
     except InvalidGlobError as error:
         what = f"the pattern matches nothing: {error}"
         return pattern.text, None, [pattern.finding("RT321", what)]
+
+
+def _has(official: Located, name: str) -> bool:
+    return official.get(name) is not None or official.doubles(name)
 
 
 def _text(parent: Located | None, name: str) -> str:

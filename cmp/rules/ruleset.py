@@ -72,7 +72,8 @@ class Matched:
 def rules_for(ruleset: RuleSet, application: Application) -> Matched:
     """The rules of *application*.
 
-    Where two resources reach one image, the more specific ref wins, then namespace and name.
+    Where two resources reach one image, the more specific ref wins, then namespace and name; but
+    a ref of which it is unclear how specific it is loses to none.
     """
     unreadable = [
         DisabledUnit(each.place, each.path, frozenset(), each.what, (each,))
@@ -84,6 +85,7 @@ def rules_for(ruleset: RuleSet, application: Application) -> Matched:
     notes: list[str] = []
     winners: dict[Repository, str] = {}
     for resource, governing in found:
+        units += governing.unclear
         notes += governing.notes
         name = f"{resource}, ref {governing.ref.pattern}" if governing.ref else str(resource)
         for unit in governing.units:

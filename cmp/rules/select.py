@@ -2,12 +2,13 @@
 
 The most specific ref that matches governs alone: refs are not merged with each other. A ref that
 fails is passed over for the next one that matches; if there is none, its images are disabled.
+A ref of which it is unclear what it matches disables its images besides.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from cmp.errors import Finding, Place, Severity
@@ -38,13 +39,15 @@ class Governing:
     """What a resource says of an Application: *ref* governs it, None if none does.
 
     *images* and *write_back* are the ref's or, where it uses annotations, the Application's.
-    *units* are the images as rules, or as what is disabled.
+    *units* are the images as rules, or as what is disabled; *unclear* is what is disabled whatever
+    another ref or resource says of it.
     """
 
     ref: Ref | None = None
     images: tuple[Image, ...] = ()
     write_back: WriteBackConfig | None = None
     units: tuple[Rule | DisabledUnit, ...] = ()
+    unclear: tuple[DisabledUnit, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -73,11 +76,28 @@ def govern(resource: Resource, application: Application) -> Governing:
     if resource.refs is None:
         return Governing(units=(_whole(resource, _errors(resource)),))
     notes: list[str] = []
+    clear = [ref for ref in resource.refs if not ref.unclear]
+    unclear = [ref for ref in resource.refs if ref.unclear]
+    governing = _first(
+        resource, _matching(clear, resource, application, notes), application, notes
+    )
+    disabled = [
+        unit
+        for ref in _matching(unclear, resource, application, notes)
+        for unit in _disabled(ref, application, _errors(ref))
+    ]
+    return replace(governing, unclear=tuple(disabled), notes=tuple(notes))
+
+
+def _first(
+    resource: Resource, refs: Iterable[Ref], application: Application, notes: list[str]
+) -> Governing:
+    """What the first of *refs* says that is not passed over; *notes* gets those that are."""
     passed: list[tuple[DisabledUnit, ...]] = []
-    for ref in _matching(resource, application, notes):
+    for ref in refs:
         if ref.broken or resource.broken:
             errors = _errors(ref) or _errors(resource)
-            return Governing(ref, units=_disabled(ref, application, errors), notes=tuple(notes))
+            return Governing(ref, units=_disabled(ref, application, errors))
         try:
             governing = _governing(resource, ref, application)
         except _PassedOverError as error:
@@ -85,13 +105,15 @@ def govern(resource: Resource, application: Application) -> Governing:
             passed.append(_disabled(ref, application, (error.finding,)))
             continue
         if governing is not None:
-            return replace(governing, notes=tuple(notes))
-    return Governing(units=passed[0] if passed else (), notes=tuple(notes))
+            return governing
+    return Governing(units=passed[0] if passed else ())
 
 
-def _matching(resource: Resource, application: Application, notes: list[str]) -> Iterator[Ref]:
-    """The refs that match, the most specific first; *notes* gets those that cannot be told."""
-    for ref in sorted(resource.refs or (), key=specificity, reverse=True):
+def _matching(
+    refs: Iterable[Ref], resource: Resource, application: Application, notes: list[str]
+) -> Iterator[Ref]:
+    """Those of *refs* that match, the most specific first; *notes* gets those that may."""
+    for ref in sorted(refs, key=specificity, reverse=True):
         if not _names(ref, application):
             continue
         if unknown := _unknown(ref, application):

@@ -133,6 +133,7 @@ class Ref(_Unit):
     *glob* is None where the pattern is malformed or, then blank, cannot be read; *images* where
     they cannot be read; *failure* is why the ref is passed over. With annotations *verification*
     is the ref's own alone, as for the Image Updater, and *verified_above* what the spec asks for.
+    *unclear* is a ref that may match more or be more specific than can be read.
     """
 
     located: Located
@@ -147,6 +148,7 @@ class Ref(_Unit):
     images: tuple[Image, ...] | None = ()
     findings: tuple[Finding, ...] = ()
     broken: bool = False
+    unclear: bool = False
     failure: Finding | None = None
 
 

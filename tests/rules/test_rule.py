@@ -242,6 +242,13 @@ def test_a_sound_rule_wins_over_a_less_specific_disabled_image() -> None:
     assert found.disabled == ()
 
 
+def test_an_image_of_a_ref_whose_pattern_cannot_be_read_is_disabled_beside_any_rule() -> None:
+    unread = {**ref("*", "example.com/a"), "namePattern": None}
+    found = matched(resource(unread, name="a"), resource(ref("shop", "example.com/a"), name="b"))
+    assert repositories(found) == ["example.com/a"]
+    assert [unit.path for unit in found.disabled] == ["spec.applicationRefs[0].images[0]"]
+
+
 def test_resources_that_share_the_name_in_the_manifest_overlap() -> None:
     renamed = {
         "alias": "a",

@@ -196,15 +196,26 @@ def test_a_broken_ref_disables_nothing_of_applications_that_it_does_not_select()
 
 
 @pytest.mark.parametrize("pattern", [None, [], "x" * 1025], ids=["none", "a list", "too long"])
-def test_a_pattern_that_cannot_be_read_disables_no_image_that_another_ref_rules(
+def test_a_pattern_that_cannot_be_read_disables_its_images_everywhere_and_no_others(
     pattern: Any,
 ) -> None:
     unread = {**ref("*", "nginx"), "namePattern": pattern}
-    sound = govern(resource(unread, ref("shop", "redis")), application())
-    assert [isinstance(unit, Rule) for unit in sound.units] == [True]
+    sound = govern(resource(unread, ref("shop", "nginx", "redis")), application())
+    (disabled,) = sound.unclear
+    assert [str(each) for each in disabled.repositories] == ["docker.io/library/nginx"]
+    assert [isinstance(unit, Rule) for unit in sound.units] == [True, True]
     name = "x" * 1025
-    (unit,) = govern(resource(unread), application(name)).units
-    assert isinstance(unit, DisabledUnit)
+    assert len(govern(resource(unread), application(name)).unclear) == 1
+
+
+@pytest.mark.parametrize("selector", [[], {"matchLabels": {"env": 1}}])
+def test_a_selector_that_cannot_be_read_disables_what_the_pattern_names(selector: Any) -> None:
+    unread = ref("shop*", "nginx", labelSelectors=selector)
+    updater = resource(unread, ref("*", "nginx"), ref("shop-1", "nginx"))
+    for name in ("shop", "shop-1"):
+        says = govern(updater, application(name))
+        assert (len(says.unclear), len(says.units)) == (1, 1)
+    assert govern(updater, application("web")).unclear == ()
 
 
 def test_a_broken_resource_disables_what_its_refs_rule_and_no_more() -> None:
