@@ -34,6 +34,7 @@ WRONG = {
     "metadata": ("tag", "metadata"),
     "credential": ("type", "env", "user", "file"),
     "pullsecret": ("username", "password"),
+    "namepattern": ("ref",),
 }
 
 

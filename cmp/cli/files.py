@@ -42,7 +42,11 @@ def _variables(plugin: dict[str, Any]) -> dict[str, str]:
     items = plugin.get("env") or []
     if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):
         raise UsageError("RT221", "plugin.env is not a list of {name, value}")
-    return {f"ARGOCD_ENV_{each.get('name')}": str(each.get("value", "")) for each in items}
+    return {f"ARGOCD_ENV_{each.get('name')}": _text(each.get("value")) for each in items}
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def _plugin(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -67,6 +71,7 @@ def read_fields(path: Path) -> list[ImageField]:
     if not documents:
         raise RuleError("RT352", "no image fields here", where=str(path), remedy=_FORM)
     for document in documents:
+        raise_together([error_of(fault) for fault in document.all_faults()])
         images = document.get("images")
         if images is None or not images.items:
             raise _no_field(document, "no image fields here")

@@ -37,13 +37,17 @@ def print_diff(lines: Iterable[str]) -> None:
         click.echo(click.style(line, fg=_DIFF_COLOURS.get(line[:1])))
 
 
+_NO_RULES = "RT370"  # where rules were looked for there are none
+
+
 def print_errors(findings: Sequence[Finding]) -> None:
-    """The errors among *findings* on stderr, and how many remarks there are besides."""
-    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
-    print_findings(errors, err=True)
-    remarks = len(findings) - len(errors)
+    """On stderr the errors among *findings*, where there are no rules, and how many remarks."""
+    told = [f for f in findings if f.severity is Severity.ERROR or f.code == _NO_RULES]
+    print_findings(told, err=True)
+    remarks = len(findings) - len(told)
     if remarks:
-        click.echo(f"{remarks} remarks about the rules; retag lint shows them", err=True)
+        plural = "s" if remarks > 1 else ""
+        click.echo(f"{remarks} remark{plural} about the rules; retag lint shows them", err=True)
 
 
 def print_warnings(texts: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from cmp import located
 from cmp.errors import Finding, Place, Severity
 from cmp.located import Located, YamlError, load_documents, read_text
-from cmp.rules.read import GROUP, KIND
+from cmp.rules.read import KIND, may_be_meant
 
 _CONFIG = "registries.conf"
 _LISTS = ("List", f"{KIND}List", "ApplicationList")
@@ -101,7 +101,7 @@ def _objects(document: Located) -> Iterator[Located]:
 def _sort(document: Located, file: ConfigText, contents: Contents) -> None:
     """Add *document*, which stands in *file*, to *contents*; what is not Retag's is left out."""
     kind, group = (_text_at(document, name) for name in ("kind", "apiVersion"))
-    if group.partition("/")[0] == GROUP or kind == KIND or _lacks_kind(document):
+    if may_be_meant(document):
         contents.rules.append(document)
     if kind == "Application" and group.startswith("argoproj.io/"):
         contents.applications.append(document)
@@ -113,10 +113,6 @@ def _sort(document: Located, file: ConfigText, contents: Contents) -> None:
 
 def _is_config(document: Located) -> bool:
     return "registries" in document.fields and "kind" not in document.fields
-
-
-def _lacks_kind(document: Located) -> bool:
-    return "kind" not in document.fields and document.at("spec", "applicationRefs") is not None
 
 
 def _text_at(document: Located, name: str) -> str:

@@ -115,7 +115,7 @@ def _read_object(document: Located, reading: _Reading) -> None:
         reading.unreadable += document.faults
     elif _text(document, "kind") == KIND and group in (GROUP, ""):
         reading.resources.append(_resource(document))
-    elif any(map(_may_be_meant, [document, *document.items])):
+    elif any(map(may_be_meant, [document, *document.items])):
         place = (version if group != GROUP else kind) or document
         what = "this is no ImageUpdater, but may be meant as one"
         remedy = f"write apiVersion: {GROUP}/{VERSION} and kind: {KIND}"
@@ -136,7 +136,7 @@ def _resource(document: Located) -> Resource:
     return replace(resource, broken=True, findings=(finding, *resource.findings))
 
 
-def _may_be_meant(document: Located) -> bool:
+def may_be_meant(document: Located) -> bool:
     """Whether *document* has a mark of an ImageUpdater; a slip may have changed the others."""
     refs = document.nearest(("spec",)).fields.get("applicationRefs")
     return _text(document, "kind") == KIND or _group(document) == GROUP or refs is not None

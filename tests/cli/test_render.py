@@ -286,3 +286,12 @@ def test_an_insecure_registry_is_told_at_each_run_and_stops_nothing(laptop: Lapt
 
     assert (done.returncode, done.stdout) == (0, POD.replace(b"v1.0.0", b"v1.10.0"))
     assert b"warning: registries.conf:3:" in done.stderr
+
+
+def test_a_folder_without_rules_is_told(laptop: Laptop) -> None:
+    (laptop.folder / "empty").mkdir()
+    done = laptop.retag("render", "-", *PROFANITY, "--rules", "empty", stdin=POD)
+
+    assert done.stdout == POD.replace(b"v1.0.0", b"v1.10.0")
+    assert b"warning: empty: " in done.stderr
+    assert b"[RT370]" in done.stderr
