@@ -103,6 +103,15 @@ def test_tags_takes_a_policy_from_flags_and_prints_json(laptop: Laptop) -> None:
     assert json.loads(done.stdout)["tag"] == "v2.0.0-rc.1"
 
 
+def test_tags_prefers_the_constraint_of_its_flag_and_filters_tags(laptop: Laptop) -> None:
+    done = laptop.retag(
+        "tags", "registry.example.com/profanity-api:>9", *COMMON[2:],
+        "--semver-constraint", "1.x", "--allow-tags", r"regexp:^v1\.[0-9]\.", "-o", "json",
+    )  # fmt: skip
+
+    assert json.loads(done.stdout)["tag"] == "v1.9.0"
+
+
 def test_tags_exits_with_one_where_nothing_is_chosen(laptop: Laptop) -> None:
     done = laptop.retag("tags", "registry.example.com/profanity-api:>9", *COMMON[2:])
 

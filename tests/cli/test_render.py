@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
 
 import pytest
 
-from tests.cli.conftest import COMMON, EXAMPLE, PROFANITY, Laptop, said
+from tests.cli.conftest import COMMON, EXAMPLE, PROFANITY, RETAG, Laptop, said
 
 POD = b"""\
 apiVersion: v1
@@ -61,6 +64,25 @@ def test_a_diff_is_printed_and_tells_by_the_exit_code(laptop: Laptop) -> None:
     ]
     assert b"+  - image: registry.example.com/profanity-api:v1.10.0   # old" in done.stdout
     assert (again.returncode, again.stdout) == (0, b"")
+
+
+def test_a_terminal_gets_colours(laptop: Laptop) -> None:
+    ours, theirs = pty.openpty()
+    subprocess.run(
+        [RETAG, "render", "-", *PROFANITY, "--diff"],
+        cwd=laptop.folder,
+        input=POD,
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    text = os.read(ours, 65536)
+    os.close(theirs)
+    os.close(ours)
+
+    assert b"\x1b[31m-  - image: registry.example.com/profanity-api:v1.0.0" in text
+    assert b"\x1b[32m+  - image: registry.example.com/profanity-api:v1.10.0" in text
+    assert b"\x1b[36m@@" in text
 
 
 def test_the_explanation_goes_to_stderr_beside_manifests(laptop: Laptop) -> None:
@@ -263,15 +285,16 @@ def test_an_error_leaves_stdout_empty_and_has_a_code(
     assert "Traceback" not in done.stderr.decode()
 
 
+@pytest.mark.parametrize("command", ["render", "explain"])
 def test_errors_in_rules_that_do_not_matter_here_are_told_and_the_rest_goes_on(
-    laptop: Laptop,
+    laptop: Laptop, command: str
 ) -> None:
     laptop.write(
         "rules.yaml",
         (EXAMPLE / "rules.yaml").read_text()
         + "        - {alias: other, imageName: registry.example.com/other, pin: 1.10}\n",
     )
-    done = laptop.retag("render", "-", *PROFANITY, stdin=POD)
+    done = laptop.retag(command, "-", *PROFANITY, stdin=POD)
 
     assert done.returncode == 0
     assert b"error: rules.yaml:16:70: " in done.stderr
