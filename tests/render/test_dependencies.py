@@ -216,12 +216,12 @@ def test_a_charts_folder_that_is_a_link_out_of_the_source_is_not_written_to(
 ) -> None:
     write(tmp_path, _chart("file://../library"))
     write(tmp_path / "library", _LIBRARY)
-    (tmp_path / "shared").mkdir()
-    (tmp_path / "chart" / "charts").symlink_to("../shared")
+    (tmp_path / "common").mkdir()
+    (tmp_path / "chart" / "charts").symlink_to("../common")
 
     with pytest.raises(RenderError, match="RT437"):
         rendered(tmp_path, "chart")
-    assert list((tmp_path / "shared").iterdir()) == []
+    assert list((tmp_path / "common").iterdir()) == []
 
 
 def test_a_dependency_that_cannot_be_had_is_told_in_helms_words(tmp_path: Path) -> None:

@@ -212,10 +212,10 @@ def test_a_glob_that_is_none_is_an_error(tmp_path: Path, name: str) -> None:
 
 
 def test_links_in_the_repository_are_read_where_they_lead(tmp_path: Path) -> None:
-    write(tmp_path, {"shared/x": _object("x"), "app/b.yaml": _object("b")})
-    (tmp_path / "app" / "a.yaml").symlink_to("../shared/x")
+    write(tmp_path, {"common/x": _object("x"), "app/b.yaml": _object("b")})
+    (tmp_path / "app" / "a.yaml").symlink_to("../common/x")
     (tmp_path / "app" / "nowhere.yaml").symlink_to("../nothing")
-    (tmp_path / "app" / "folder.yaml").symlink_to("../shared")
+    (tmp_path / "app" / "folder.yaml").symlink_to("../common")
 
     assert _names(rendered(tmp_path, "app", "directory-recurse=true")) == ["x", "b"]
 

@@ -357,4 +357,7 @@ def test_nothing_that_a_resource_may_hold_makes_reading_fail(
         manifest(ref("*") | {"images": [images]}),
         {**manifest(), "metadata": spec},
     ):
-        rules_for(rules_in(text(each), "f"), application())
+        ruleset = rules_in(text(each), "f")
+        matched = rules_for(ruleset, application())
+        assert all(finding.place.line for finding in ruleset.findings)
+        assert not matched.disabled or ruleset.findings
