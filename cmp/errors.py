@@ -37,10 +37,11 @@ def printable(text: str) -> str:
     return _USER_INFO.sub("", _CONTROL.sub(" ", text))
 
 
-def one_line(text: str) -> str:
-    """*text* as one `printable` line, cut at 2,000 characters."""
+def one_line(text: str, end: str = "") -> str:
+    """*text* as one `printable` line, cut so that it has 2,000 characters with *end*."""
     line = printable(text).strip()
-    return line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…"
+    room = _LONGEST_LINE - len(end)
+    return (line if len(line) <= room else line[: room - 1] + "…") + end
 
 
 class RetagError(Exception):
@@ -62,7 +63,7 @@ class RetagError(Exception):
     def __str__(self) -> str:
         where = f"{self.where}: " if self.where else ""
         remedy = f"; {self.remedy}" if self.remedy else ""
-        return one_line(f"{where}{self.what}{remedy} [{self.code}]")
+        return one_line(f"{where}{self.what}{remedy}", f" [{self.code}]")
 
     def at(self, where: str) -> Self:
         """The same error, said to be at *where* besides the place it names itself."""
@@ -184,7 +185,7 @@ class Finding:
     def __str__(self) -> str:
         path = f"{self.path}: " if self.path else ""
         remedy = f"; {self.remedy}" if self.remedy else ""
-        return one_line(f"{self.place}: {path}{self.what}{remedy} [{self.code}]")
+        return one_line(f"{self.place}: {path}{self.what}{remedy}", f" [{self.code}]")
 
 
 def error_of(finding: Finding) -> RuleError:

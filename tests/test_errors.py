@@ -38,6 +38,13 @@ def test_a_message_is_made_one_printable_line(text: str, expected: str) -> None:
     assert expected == one_line(text)
 
 
+def test_an_overlong_error_keeps_its_code() -> None:
+    place = Place("rules.yaml", 3, 7)
+
+    assert str(RuleError("RT300", "x" * 3000)) == "x" * 1991 + "… [RT300]"
+    assert str(Finding("RT300", Severity.ERROR, "x" * 3000, place)).endswith("x… [RT300]")
+
+
 @pytest.mark.parametrize(
     ("error", "exit_code"),
     [(UsageError, 2), (RuleError, 3), (ManifestError, 4), (RenderError, 4), (RegistryError, 5)],
