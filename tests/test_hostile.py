@@ -12,12 +12,15 @@ import re
 import select
 import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
-from cmp.errors import RuleError, one_line
+from cmp.errors import RenderError, RuleError, one_line
+from cmp.render.child import run
 from cmp.rules import read_rules
 from tests.cli.conftest import PROFANITY, RETAG, Laptop, laptop, said
 
@@ -247,3 +250,13 @@ def test_a_folder_of_rules_that_cannot_be_listed_is_an_error_with_its_place() ->
 
     with pytest.raises(RuleError, match=r"^x+: cannot be read: .*\[RT308\]$"):
         read_rules([folder])
+
+
+def test_a_renderer_does_not_get_all_memory(tmp_path: Path) -> None:
+    greedy = "import mmap; all = [mmap.mmap(-1, 1 << 30) for _ in range(64)]"
+    command = [sys.executable, "-c", greedy]
+
+    with pytest.raises(RenderError) as caught:
+        run(command, cwd=tmp_path, environment={}, ends=time.monotonic() + 60)
+
+    assert "Cannot allocate memory" in caught.value.output

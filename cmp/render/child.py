@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import selectors
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +24,9 @@ from cmp.errors import RenderError
 LARGEST_OUTPUT = 100 * 1024 * 1024
 _LARGEST_STDERR = 64 * 1024  # bytes kept; the text becomes part of the Application's status
 _CHUNK = 64 * 1024  # a pipe's buffer on Linux
+# Bytes. A Go program reserves one GB and takes little of it; `range until 2000000000` in a chart
+# would take all there is.
+_MOST_MEMORY = 4 * 1024**3
 
 _PASSED = ("LANG", "LC_ALL", "TZ")
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy")
@@ -100,6 +105,7 @@ def run(
         raise
     stdout, stderr = bytearray(), bytearray()
     with process:
+        _bound(process.pid)
         try:
             fault = _read(process, stdout, stderr, ends) or _wait(process, ends)
         finally:
@@ -110,6 +116,13 @@ def run(
             fault[0], f"{title} {fault[1]}", output=stderr.decode("utf-8", "replace")
         )
     return bytes(stdout)
+
+
+def _bound(pid: int) -> None:
+    """Bound the address space of the process *pid*, where that can be done from without."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, ValueError):  # it has ended, or has less already
+            resource.prlimit(pid, resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
 
 
 _Fault = tuple[str, str]  # the error's code, and what the program did
