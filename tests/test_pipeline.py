@@ -196,6 +196,38 @@ def test_two_rules_that_the_tag_does_not_tell_apart_are_an_error_naming_both(ima
     assert "line 6" in caught.value.where
 
 
+def test_two_rules_that_both_allow_the_tag_are_an_error_that_counts_them() -> None:
+    with pytest.raises(RuleError, match=r"2 of them allow tag 1\.0\.0"):
+        run(pod(f"{APP}:1.0.0"), TWO.replace("'regexp:^dev-'", "any"))
+
+
+BROKEN_NEIGHBOURS = {
+    "an unknown field that narrows": "commonUpdateSettings: {denyTag: ['9']}",
+    "a glob of denied tags": "commonUpdateSettings: {denyTags: ['[9']}",
+    "a filter that does not compile": "commonUpdateSettings: {allowTags: 'regexp:('}",
+    "a pin that is a number": "pin: 1.10",
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN_NEIGHBOURS.values(), ids=BROKEN_NEIGHBOURS.keys())
+def test_a_broken_rule_does_not_hand_its_image_to_its_neighbour(broken: str) -> None:
+    by_name = "commonUpdateSettings: {updateStrategy: name}"
+    rules = ruleset(
+        f"- alias: stable\n  imageName: {APP}\n  {broken}\n"
+        f"- {{alias: edge, imageName: {APP}, {by_name}}}"
+    )
+    with pytest.raises(RuleError) as caught:
+        run(pod(f"{APP}:1.0.0"), rules)
+    assert caught.value.code == "RT351"
+
+
+def test_denying_a_tag_does_not_hand_the_image_to_a_neighbour() -> None:
+    denying = f"imageName: {APP}, commonUpdateSettings: {{denyTags: ['1.1.0']}}}}"
+    rules = TWO.replace(f"imageName: {APP}}}", denying)
+
+    assert images(run(pod(f"{APP}:1.1.0"), rules)) == [f"{APP}:1.0.0"]
+
+
 def test_two_rules_for_one_repository_cost_one_reading_each() -> None:
     tags = MemoryTags(TAGS)
     run(pod(f"{APP}:1.0.0", f"{APP}:1.0.0", f"{APP}:dev-1"), TWO, tags=tags)
