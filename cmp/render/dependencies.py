@@ -8,6 +8,7 @@ for instance, is the host's affair.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,9 +73,10 @@ def repositories_in(table: str) -> list[str]:
 def _check(repository: str, permissions: Permissions, workspace: Workspace) -> None:
     """See that *repository* is a folder of the source's repository, or on a listed host."""
     if repository.startswith("file://"):
-        path = repository.removeprefix("file://")
+        # As helm does: first the dots, then the links.
+        path = Path(os.path.normpath(workspace.source / repository.removeprefix("file://")))
         where = "Chart.yaml, dependencies"
-        check_links(workspace.root, inside(workspace.root, workspace.source / path, where=where))
+        check_links(workspace.root, inside(workspace.root, path, where=where))
         return
     address = _ADDRESS.fullmatch(repository)
     if not address:

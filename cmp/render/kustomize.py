@@ -6,7 +6,9 @@ Functions, plugins, charts and remote bases are off unless the operator allows t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from cmp.render.child import find_program
 from cmp.render.cluster import api_versions, kube_version
@@ -85,7 +87,7 @@ def _components(request: Request, workspace: Workspace) -> list[str]:
     ignore_missing = request.options.flag("kustomize-ignore-missing-components")
     found = []
     for component in request.options.array(parameter):
-        path = workspace.source / component
+        path = Path(os.path.normpath(workspace.source / component))  # the dots first, as it does
         if not ignore_missing or locate(workspace.root, path, where=parameter):
             inside(workspace.root, path, where=parameter)
             found.append(component)

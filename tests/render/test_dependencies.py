@@ -159,11 +159,13 @@ def test_what_is_no_address_of_a_repository_is_refused(tmp_path: Path, repositor
         rendered(tmp_path, "chart", permissions=permissions)
 
 
-@pytest.mark.parametrize("path", ["../../outside", "/etc", "../linked"])
+@pytest.mark.parametrize("path", ["../../outside", "/etc", "../linked", "deep/../../../outside"])
 def test_a_dependency_outside_of_the_repository_is_refused(tmp_path: Path, path: str) -> None:
     write(tmp_path / "outside", _LIBRARY)
     repository = write(tmp_path / "repo", _chart(f"file://{path}"))
     (repository / "linked").symlink_to("../outside")
+    write(repository / "one" / "two" / "outside", _LIBRARY)
+    (repository / "chart" / "deep").symlink_to("../one/two/outside")
 
     with pytest.raises(RenderError, match=r"leads out of the repository.*RT434"):
         rendered(repository, "chart")

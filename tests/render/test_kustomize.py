@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -193,12 +194,15 @@ def test_missing_components_are_an_error_or_left_out(tmp_path: Path) -> None:
     assert "  name: prod-web-part" in text.splitlines()
 
 
-def test_components_lie_in_the_repository(tmp_path: Path) -> None:
+@pytest.mark.parametrize("component", ["../../part", "deep/../../../part"])
+def test_components_lie_in_the_repository(tmp_path: Path, component: str) -> None:
     write(tmp_path, {f"repo/{name}": text for name, text in _TREE.items()})
     write(tmp_path, {"part/kustomization.yaml": _TREE["part/kustomization.yaml"]})
+    write(tmp_path / "repo" / "one" / "two", {"part/a.yaml": "", "three/a.yaml": ""})
+    (tmp_path / "repo" / "prod" / "deep").symlink_to("../one/two/three")
 
     with pytest.raises(RenderError, match=r"leads out of the repository.*RT434"):
-        rendered(tmp_path / "repo", "prod", "kustomize-components=../../part")
+        rendered(tmp_path / "repo", "prod", f"kustomize-components={component}")
 
 
 def test_a_kustomization_that_is_a_link_out_of_the_source_is_not_edited(tmp_path: Path) -> None:
@@ -254,6 +258,78 @@ def test_references_out_of_the_repository_are_refused(tmp_path: Path, text: str)
         rendered(tmp_path / "repo", "app")
 
 
+STYLES = {
+    "a flow list": "resources: [../../outside]\n",
+    "several lines of a flow list": "resources: [\n  a.yaml,\n  ../../outside,\n]\n",
+    "JSON": '{"resources": ["../../outside"]}\n',
+    "escapes": 'resources:\n- "..\\x2f..\\x2foutside"\n',
+    "a folded text": "resources:\n- >-\n  ../../outside\n",
+    "a text on the next line": "resources:\n-\n  ../../outside\n",
+    "a tag": "resources:\n- !!str ../../outside\n",
+    "base64": "resources:\n- !!binary Li4vLi4vb3V0c2lkZQ==\n",
+    "an alias": "namePrefix: &a ../../outside\nresources:\n- *a\n",
+    "a quoted key": '"resources":\n- ../../outside\n',
+    "a complex key": "? resources\n: - ../../outside\n",
+    "a key in other letters": "Resources:\n- ../../outside\n",
+    "an older key in flow style": "bases: [../../outside]\n",
+    "indentation": "  resources:\n  - ../../outside\n",
+    "after a text over lines": "namePrefix: 'a\n\n  '\nresources: [../../outside]\n",
+    "UTF-16": "resources: [../../outside]\n".encode("utf-16"),
+    "a link in a flow list": "resources: [link]\n",
+    "dots behind a link": "resources:\n- deep/../../../outside\n",
+}
+
+
+@pytest.mark.parametrize("text", STYLES.values(), ids=STYLES)
+def test_references_out_of_the_repository_are_refused_however_they_are_written(
+    tmp_path: Path, text: str | bytes
+) -> None:
+    write(
+        tmp_path,
+        {
+            "outside/kustomization.yaml": "resources: [a.yaml]\n",
+            "outside/a.yaml": _DEPLOYMENT,
+            "repo/one/two/three/outside/a.yaml": "",
+        },
+    )
+    (tmp_path / "repo" / "app").mkdir()
+    (tmp_path / "repo" / "app" / "link").symlink_to("../../outside")
+    (tmp_path / "repo" / "app" / "deep").symlink_to("../one/two/three")
+    content = text if isinstance(text, bytes) else text.encode()
+    (tmp_path / "repo" / "app" / "kustomization.yaml").write_bytes(content)
+
+    with pytest.raises(RenderError, match=r"app/kustomization.yaml.* leads out of the .*RT434"):
+        rendered(tmp_path / "repo", "app")
+
+
+def test_what_kustomize_cannot_read_is_its_error_with_the_place(tmp_path: Path) -> None:
+    write(tmp_path, {"app/kustomization.yaml": "resources: [a.yaml\n"})
+
+    with pytest.raises(RenderError, match=r"^app/kustomization.yaml: kustomize edit ") as caught:
+        rendered(tmp_path, "app")
+
+    assert "invalid Kustomization" in caught.value.output
+
+
+@pytest.mark.parametrize("text", ["- my app/a.yaml\n", "- ../../app\n  - ../../outside\n"])
+def test_a_name_that_cannot_be_told_is_refused(tmp_path: Path, text: str) -> None:
+    write(tmp_path, {"kustomization.yaml": f"resources:\n{text}"})
+
+    with pytest.raises(RenderError, match=r"^kustomization.yaml: .*odd name.*RT441"):
+        rendered(tmp_path, ".")
+
+
+def test_a_plain_kustomization_may_hold_yaml_as_text(tmp_path: Path) -> None:
+    labels = (
+        "apiVersion: builtin\nkind: LabelTransformer\nmetadata: {name: l}\n"
+        "labels: {tier: web}\nfieldSpecs: [{path: metadata/labels, create: true}]\n"
+    )
+    text = "resources: [a.yaml]\ntransformers:\n- |\n" + indent(labels, "  ")
+    write(tmp_path, {"kustomization.yaml": text, "a.yaml": _DEPLOYMENT})
+
+    assert "tier: web" in rendered(tmp_path, ".")
+
+
 def test_files_outside_of_a_kustomization_are_not_read(tmp_path: Path) -> None:
     write(tmp_path, {"secret": "s", "app/kustomization.yaml": _generator("../secret")})
 
@@ -295,13 +371,13 @@ def test_bases_that_refer_to_each_other_come_to_an_end(tmp_path: Path) -> None:
         pytest.param("resources:\n  - '{url}/a.yaml' # x\n", True, id="in quotes"),
         pytest.param("components:\n- {url}/x.git//a?ref=main\n", True, id="a component by git"),
         pytest.param("resources:\n- git::{url}/x\n", True, id="git by name"),
-        pytest.param("resources: [{url}/a.yaml]\n", False, id="in flow style"),
-        pytest.param('resources:\n- "\\x68ttp://127.0.0.1:{port}/a"\n', False, id="in escapes"),
-        pytest.param("resources:\n- >-\n  {url}/a.yaml\n", False, id="folded"),
-        pytest.param("crds: ['{url}/a.yaml']\n", False, id="crds"),
+        pytest.param("resources: [{url}/a.yaml]\n", True, id="in flow style"),
+        pytest.param('resources:\n- "\\x68ttp://127.0.0.1:{port}/a"\n', True, id="in escapes"),
+        pytest.param("resources:\n- >-\n  {url}/a.yaml\n", True, id="folded"),
+        pytest.param("crds: ['{url}/a.yaml']\n", True, id="crds"),
         pytest.param("openapi: {{path: '{url}/a.yaml'}}\n", False, id="openapi"),
         pytest.param("patches: [{{path: '{url}/a.yaml'}}]\n", False, id="patches"),
-        pytest.param("transformers: ['{url}/a.yaml']\n", False, id="transformers"),
+        pytest.param("transformers: ['{url}/a.yaml']\n", True, id="transformers"),
         pytest.param(
             "configMapGenerator: [{{name: a, files: ['{url}/a']}}]\n", False, id="generated"
         ),
@@ -371,15 +447,17 @@ def test_a_kustomization_is_read_up_to_a_mebibyte(tmp_path: Path) -> None:
         rendered(tmp_path, ".")
 
 
-def test_of_very_many_bases_only_some_are_looked_at(tmp_path: Path) -> None:
-    folders = [f"b{number}" for number in range(1001)]
-    write(tmp_path, {f"{folder}/kustomization.yaml": "" for folder in folders[1:]})
-    write(tmp_path, {"b0/kustomization.yaml": "resources:\n- https://example.com/a.yaml\n"})
-    lines = "".join(f"- {folder}\n" for folder in folders)
+def test_there_are_so_many_kustomizations_and_no_more(tmp_path: Path) -> None:
+    folders = [f"b{number}" for number in range(1000)]
+    write(tmp_path, {f"{folder}/kustomization.yaml": "" for folder in folders})
+    lines = "".join(f"- {folder}\n" for folder in folders[1:])
     write(tmp_path, {"kustomization.yaml": f"resources:\n{lines}"})
 
     with workspace(tmp_path.resolve(), tmp_path.resolve(), seconds=60) as space:
         check_references(space, remote=False)
+        write(tmp_path, {"kustomization.yaml": f"resources:\n{lines}- b0\n"})
+        with pytest.raises(RenderError, match=r"more than 1000 kustomizations .*RT436"):
+            check_references(space, remote=False)
 
 
 def test_addresses_elsewhere_in_a_kustomization_are_text(tmp_path: Path) -> None:
