@@ -160,6 +160,15 @@ def test_a_key_that_stands_twice_is_known_to() -> None:
     assert [document.doubles(name) for name in ("a", "b", "c")] == [True, False, False]
 
 
+@pytest.mark.parametrize(
+    "value", ["*password", "!password", "!!password", "!<password> x", "!password!x y"]
+)
+def test_a_password_that_looks_like_an_alias_or_a_tag_is_not_shown(value: str) -> None:
+    with pytest.raises(YamlError, match="in quotes") as caught:
+        load_documents(f"credentials: {value}", "f.yaml")
+    assert "password" not in str(caught.value)
+
+
 BILLION_LAUGHS = "a0: &a0 [x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
 )
@@ -174,10 +183,10 @@ BILLION_LAUGHS = "a0: &a0 [x, x]\n" + "".join(
         ("a: b\x00", "RT300", "unacceptable character"),
         ("%YAML 1.2\n---\na: on", "RT300", "a %YAML line is not supported"),
         ("%YAML 1.3\n---\na: on", "RT300", "a %YAML line is not supported"),
-        ("a: !!python/object/apply:os.system [id]", "RT300", "f.yaml:1:4: the tag python/object"),
-        ("a: !mine x", "RT300", "the tag !mine is not allowed"),
-        ("a: !!binary aGk=", "RT300", "the tag binary is not allowed"),
-        ("a: !!set {x}", "RT300", "the tag set is not allowed"),
+        ("a: !!python/object/apply:os.system [id]", "RT300", "f.yaml:1:4: a tag is not allowed"),
+        ("a: !mine x", "RT300", "a tag is not allowed"),
+        ("a: !!binary aGk=", "RT300", "a tag is not allowed"),
+        ("a: !!set {x}", "RT300", "a tag is not allowed"),
         ("? [a]\n: 1", "RT300", "a key must be text"),
         ("<<: [1]", "RT300", "<< needs a mapping"),
         (r'a: "\ud83d"', "RT300", "f.yaml:1:4: half of a surrogate pair"),

@@ -31,6 +31,8 @@ _LONGEST_NUMBER = 40
 
 _TAG = "tag:yaml.org,2002:"
 _TRUE = frozenset({"y", "yes", "true", "on"})  # YAML 1.1, in any of its letter cases
+# What ruamel quotes; it may be a password that begins with `*` or `!`.
+_NAMED = re.compile(r"(undefined (?:alias|tag handle)).*", re.DOTALL)
 _DIRECTIVE = re.compile(r"^\ufeff?%YAML", re.MULTILINE)
 
 
@@ -215,8 +217,9 @@ def _check_tag(node: Node, kind: str) -> None:
 
 
 def _tag_error(node: Node) -> MarkedYAMLError:
-    name = str(node.tag).removeprefix(_TAG)
-    return _error(MarkedYAMLError, f"the tag {name} is not allowed here", node.start_mark)
+    # Not which one: it may be a password that begins so.
+    what = "a tag is not allowed here: put text that begins with ! in quotes"
+    return _error(MarkedYAMLError, what, node.start_mark)
 
 
 def _error(kind: type[MarkedYAMLError], problem: str, mark: StringMark) -> MarkedYAMLError:
@@ -234,6 +237,7 @@ def _located_error(error: YAMLError, file: str) -> YamlError:
         return YamlError("RT301", what, _place(file, error.problem_mark))
     if isinstance(error, MarkedYAMLError):
         what = ", ".join(part for part in (error.context, error.problem) if part)
+        what = _NAMED.sub(r"\1: put text that begins with * or ! in quotes", what)
         code = "RT301" if isinstance(error, _TooMuchError) else "RT300"
         return YamlError(code, what, _place(file, error.problem_mark or error.context_mark))
     return YamlError("RT300", str(error).partition("\n")[0], Place(file))
