@@ -65,7 +65,7 @@ def rendering(laptop: Laptop, script: str = "") -> tuple[subprocess.Popen[bytes]
 
     The renderer ends when somebody writes to the pipe `go`.
     """
-    laptop.write("app/kustomization.yaml", "resources: [deployment.yaml]\n")
+    laptop.write("app/kustomization.yaml", "resources:\n- deployment.yaml\n")
     laptop.write("pod.yaml", POD.decode())
     for pipe in ("alive", "go"):
         os.mkfifo(laptop.folder / pipe)
@@ -214,7 +214,7 @@ def test_nothing_in_manifests_or_tags_steers_the_terminal(laptop: Laptop) -> Non
 
 
 def test_what_a_renderer_says_steers_no_terminal_and_shows_no_login(laptop: Laptop) -> None:
-    laptop.write("app/kustomization.yaml", "resources: [deployment.yaml]\n")
+    laptop.write("app/kustomization.yaml", "resources:\n- deployment.yaml\n")
     said = r"fetching https://user:s3@cret@git.example.com/x \033[2J\a"
     program(laptop, "kustomize", f"printf '{said}\nsecond line\n' >&2; exit 1")
 
