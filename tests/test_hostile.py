@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import select
 import signal
@@ -211,6 +212,40 @@ def test_nothing_in_manifests_or_tags_steers_the_terminal(laptop: Laptop) -> Non
         "  chosen   v1.10.0: newest of 8 allowed versions"
     ]
     assert max(map(len, lines)) < 300
+
+
+COLOURED = {
+    "a diff": f"retag render app {' '.join(PROFANITY)} --diff",
+    "findings": "retag lint rules.yaml",
+    "an error": f"retag render app {' '.join(PROFANITY)} --tool helm",
+}
+
+
+@pytest.mark.parametrize("command", COLOURED.values(), ids=COLOURED)
+def test_colour_is_for_terminals_and_can_be_switched_off(laptop: Laptop, command: str) -> None:
+    shown = on_terminal(laptop, command)
+    switched_off = on_terminal(laptop, command, NO_COLOR="1")
+
+    assert "\x1b[3" in shown
+    assert "\x1b" not in switched_off
+
+
+def on_terminal(laptop: Laptop, command: str, **environment: str) -> str:
+    """What *command* writes to a terminal."""
+    screen, terminal = pty.openpty()
+    subprocess.run(
+        command.split(),
+        cwd=laptop.folder,
+        stdin=subprocess.DEVNULL,
+        stdout=terminal,
+        stderr=terminal,
+        env={"PATH": f"{RETAG.parent}:{os.environ['PATH']}", **environment},
+        check=False,
+    )
+    shown = os.read(screen, 64 * 1024).decode()
+    os.close(terminal)
+    os.close(screen)
+    return shown
 
 
 def test_what_a_renderer_says_steers_no_terminal_and_shows_no_login(laptop: Laptop) -> None:

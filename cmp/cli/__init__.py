@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from cmp import __version__
-from cmp.cli.output import print_lines
+from cmp.cli.output import print_lines, styled
 from cmp.cli.process import end_on_signals, give_up_output, print_any_character
 from cmp.errors import CombinedError, RenderError, RetagError, UsageError, one_line
 
@@ -97,5 +97,5 @@ def _fail(error: RetagError, exit_code: int) -> NoReturn:
     for each in error.errors if isinstance(error, CombinedError) else (error,):
         if isinstance(each, RenderError) and each.output:
             print_lines(each.output.rstrip("\n").split("\n"), err=True)
-        click.echo(f"{click.style('error', fg='red')}: {one_line(str(each))}", err=True)
+        click.echo(f"{styled('error', 'red')}: {one_line(str(each))}", err=True)
     raise SystemExit(exit_code)

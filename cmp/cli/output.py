@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -21,6 +22,11 @@ output_option = click.option(
 )
 
 
+def styled(text: str, colour: str | None) -> str:
+    """*text* in *colour*, which click leaves out where there is no terminal."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, fg=colour)
+
+
 def print_json(value: Any) -> None:
     """*value* as JSON on stdout, in ASCII, which every encoding of a pipe can hold."""
     click.echo(json.dumps(value, indent=2))
@@ -34,7 +40,7 @@ def print_lines(lines: Iterable[str], *, err: bool = False) -> None:
 def print_diff(lines: Iterable[str]) -> None:
     """A unified diff on stdout."""
     for line in lines:
-        click.echo(click.style(line, fg=_DIFF_COLOURS.get(line[:1])))
+        click.echo(styled(line, _DIFF_COLOURS.get(line[:1])))
 
 
 _NO_RULES = "RT370"  # where rules were looked for there are none
@@ -53,14 +59,14 @@ def print_errors(findings: Sequence[Finding]) -> None:
 def print_warnings(texts: Iterable[str]) -> None:
     """Warnings on stderr, a line each."""
     for text in texts:
-        click.echo(f"{click.style('warning', fg='yellow')}: {one_line(text)}", err=True)
+        click.echo(f"{styled('warning', 'yellow')}: {one_line(text)}", err=True)
 
 
 def print_findings(findings: Iterable[Finding], *, err: bool) -> None:
     """Findings, a line each; where the fault is in a text, that is drawn below."""
     for finding in findings:
         colour = "red" if finding.severity is Severity.ERROR else "yellow"
-        click.echo(f"{click.style(str(finding.severity), fg=colour)}: {finding}", err=err)
+        click.echo(f"{styled(str(finding.severity), colour)}: {finding}", err=err)
         if finding.drawing:
             print_lines(finding.drawing.split("\n"), err=err)
 
