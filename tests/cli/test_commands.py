@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -30,11 +31,19 @@ def test_the_program_lists_its_commands_and_its_version(laptop: Laptop) -> None:
     listed = laptop.retag("--help").stdout.decode()
 
     assert all(f"  {command} " in listed for command in COMMANDS)
+    assert laptop.retag("-h").stdout.decode() == listed
     assert laptop.retag("--version").stdout.decode() == f"retag, version {__version__}\n"
 
 
 @pytest.mark.parametrize(
-    "arguments", [["bake"], ["render"], ["render", "nowhere", *PROFANITY], ["completion", "tcsh"]]
+    "arguments",
+    [
+        ["bake"],
+        ["render"],
+        ["render", "nowhere", *PROFANITY],
+        ["tags", "registry.example.com/app"],
+        ["completion", "tcsh"],
+    ],
 )
 def test_wrong_usage_exits_with_two_and_says_so_on_stderr(
     laptop: Laptop, arguments: list[str]
@@ -80,9 +89,10 @@ def test_what_takes_long_says_what_it_is_doing() -> None:
 def test_what_is_quick_says_nothing() -> None:
     screen = io.StringIO()
     with redirect_stderr(screen), progress("reading tags", patience=3600):
-        pass
+        waiting = [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
 
     assert screen.getvalue() == ""
+    assert [each.finished.is_set() for each in waiting] == [True]
 
 
 def test_tags_chooses_for_one_image(laptop: Laptop) -> None:
@@ -148,5 +158,6 @@ def test_a_bug_is_one_line_and_no_finding(
     assert stop.value.code == 70
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert "unexpected ModuleNotFoundError; this is a bug in Retag" in printed.err
+    line = r"error: .+:\d+: unexpected ModuleNotFoundError; this is a bug in Retag"
+    assert re.match(line, printed.err)
     assert printed.err.count("\n") == 1

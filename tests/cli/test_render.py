@@ -66,12 +66,13 @@ def test_a_diff_is_printed_and_tells_by_the_exit_code(laptop: Laptop) -> None:
     assert (again.returncode, again.stdout) == (0, b"")
 
 
-def test_a_terminal_gets_colours(laptop: Laptop) -> None:
+def test_a_diff_on_a_terminal_has_the_colours_of_diffs(laptop: Laptop) -> None:
     ours, theirs = pty.openpty()
     subprocess.run(
         [RETAG, "render", "-", *PROFANITY, "--diff"],
         cwd=laptop.folder,
         input=POD,
+        env={**os.environ, "HOME": str(laptop.folder), "NO_COLOR": ""},
         stdout=theirs,
         stderr=subprocess.DEVNULL,
         check=False,
