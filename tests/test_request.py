@@ -85,6 +85,39 @@ def test_a_parameter_wins_over_a_variable_of_the_same_meaning() -> None:
     assert options.freeze
 
 
+def test_what_argo_cd_does_not_say_is_empty() -> None:
+    environment = {"ARGOCD_APP_NAME": "web"}
+
+    assert from_environment(environment, _CHECKOUT) == Request("web", _CHECKOUT, build=environment)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ARGOCD_APP_NAME",
+        "ARGOCD_APP_NAMESPACE",
+        "ARGOCD_APP_PROJECT_NAME",
+        "ARGOCD_APP_REVISION",
+        "ARGOCD_APP_REVISION_SHORT",
+        "ARGOCD_APP_REVISION_SHORT_8",
+        "ARGOCD_APP_SOURCE_PATH",
+        "ARGOCD_APP_SOURCE_REPO_URL",
+        "ARGOCD_APP_SOURCE_TARGET_REVISION",
+    ],
+)
+def test_each_variable_of_the_build_environment_is_known(name: str) -> None:
+    request = from_environment({"ARGOCD_APP_NAME": "web", name: "value"}, _CHECKOUT)
+
+    assert request.expand(f"${name}") == "value"
+
+
+def test_what_is_for_plugins_alone_is_not_in_the_build_environment() -> None:
+    environment = {"ARGOCD_APP_NAME": "web", "ARGOCD_ENV_X": "x", "KUBE_VERSION": "1.34.0"}
+    request = from_environment(environment, _CHECKOUT)
+
+    assert request.expand("$ARGOCD_ENV_X$KUBE_VERSION") == ""
+
+
 def test_without_the_applications_name_it_is_no_call_of_argo_cd() -> None:
     with pytest.raises(UsageError, match=r"ARGOCD_APP_NAME is not set.*RT229"):
         from_environment({}, _CHECKOUT)
@@ -119,6 +152,14 @@ def test_on_a_laptop_the_repository_is_where_git_is(tmp_path: Path) -> None:
     assert repository_of(source) == (tmp_path.resolve(), "apps/web")
 
 
+def test_a_link_to_a_source_is_in_the_repository_that_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "repository" / ".git").mkdir(parents=True)
+    (tmp_path / "repository" / "web").mkdir()
+    (tmp_path / "link").symlink_to("repository/web")
+
+    assert repository_of(tmp_path / "link") == ((tmp_path / "repository").resolve(), "web")
+
+
 def test_a_folder_without_git_has_no_repository() -> None:
     assert repository_of(Path("/")) == (None, "/")
 
@@ -141,9 +182,14 @@ def test_a_folder_without_git_has_no_repository() -> None:
 def test_the_build_environment_is_put_in_as_go_expands_text(text: str, expected: str) -> None:
     request = Request(
         "team_web",
+        path="web",
         namespace="prod",
         project="front",
         build={"ARGOCD_APP_SOURCE_PATH": "apps/web"},
     )
 
     assert request.expand(text) == expected
+
+
+def test_on_a_laptop_the_sources_path_is_that_of_the_request() -> None:
+    assert Request("web", path="apps/web").expand("$ARGOCD_APP_SOURCE_PATH") == "apps/web"
