@@ -42,6 +42,13 @@ def test_the_tool_is_found_out_as_argo_cd_does(
     assert detect(tmp_path) is tool
 
 
+def test_a_link_counts_by_its_name_wherever_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "Chart.yaml").symlink_to("folder")
+
+    assert detect(tmp_path) is Tool.HELM
+
+
 def test_the_parameter_tool_decides(tmp_path: Path) -> None:
     write(tmp_path, {"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": "kind: A\n"})
 
