@@ -48,6 +48,7 @@ _GRAMMAR = {
     "after item": {"comma": "value", "list_end": _DONE},
     "after field": {"comma": "key", "object_end": _DONE},
 }
+_DEEPEST = 10_000  # collections within each other, for Go's decoder
 _AFTER = {"object": "after field", "list": "after item"}
 
 
@@ -85,6 +86,8 @@ def _tokens(stream: bytes, offset: int) -> Iterator[re.Match[bytes]]:
         following = _GRAMMAR[state].get(kind or "")
         if token is None or following is None:
             raise JsonError(f"no JSON: a {state} is missing", offset)
+        if len(after) > _DEEPEST:
+            raise JsonError("no JSON: exceeded max depth", offset)
         yield token
         offset = token.end()
         if kind in _AFTER:

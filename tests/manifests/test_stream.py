@@ -44,6 +44,10 @@ SPLITS = {
     "blanks of all kinds before JSON": ("\u00a0\u2003\n{a: 1}", ["{a: 1}"]),
     "JSON after YAML": ('a\n---\n{"b":1}\n{"c":1}\n', ["a\n", '{"b":1}\n{"c":1}\n']),
     "JSON beyond the first 4,096 bytes": (" " * 4096 + "{}", [" " * 4096 + "{}"]),
+    "as many levels as Go reads": (
+        f'{{"a":{"[" * 9_999}{"]" * 9_999}}}',
+        [f'{{{{"a":{"[" * 9_999}{"]" * 9_999}}}'],
+    ),
     "JSON within the first 4,096 bytes": (" " * 4095 + "{}", ["{{}"]),
 }
 
@@ -86,6 +90,7 @@ NO_JSON = {
     "a zero too many": '{"a":01}',
     "half a number on its own": "-",
     "no word": '{"a":nul}',
+    "more levels than Go reads": "[" * 10_001 + "]" * 10_001,
 }
 
 
