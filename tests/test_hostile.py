@@ -51,7 +51,8 @@ def shell(
         cwd=laptop.folder,
         input=stdin,
         capture_output=True,
-        env={"PATH": path, **environment},
+        # Unbuffered output would hide what happens to what is left in a buffer.
+        env={**os.environ, "PATH": path, "PYTHONUNBUFFERED": "", **environment},
         check=False,
     )
 
@@ -73,11 +74,12 @@ def rendering(laptop: Laptop, script: str = "") -> tuple[subprocess.Popen[bytes]
     folder = laptop.folder
     waiting = f"exec 3> {folder}/alive; read line < {folder}/go; exec cat {folder}/pod.yaml"
     program(laptop, "kustomize", f"PATH={os.environ['PATH']}; {waiting}")
-    (folder / "private").mkdir()
+    private = str(folder / "private")
+    Path(private).mkdir()
     process = subprocess.Popen(
         ["bash", "-c", f"{script} exec {RETAG} render app {' '.join(PROFANITY)}"],
         cwd=folder,
-        env={"PATH": f"{folder}/bin:{os.environ['PATH']}", "TMPDIR": str(folder / "private")},
+        env={**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}", "TMPDIR": private},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -233,13 +235,14 @@ def test_colour_is_for_terminals_and_can_be_switched_off(laptop: Laptop, command
 def on_terminal(laptop: Laptop, command: str, **environment: str) -> str:
     """What *command* writes to a terminal."""
     screen, terminal = pty.openpty()
+    path = f"{RETAG.parent}:{os.environ['PATH']}"
     subprocess.run(
         command.split(),
         cwd=laptop.folder,
         stdin=subprocess.DEVNULL,
         stdout=terminal,
         stderr=terminal,
-        env={"PATH": f"{RETAG.parent}:{os.environ['PATH']}", **environment},
+        env={**os.environ, "PATH": path, "NO_COLOR": "", **environment},
         check=False,
     )
     shown = os.read(screen, 64 * 1024).decode()

@@ -13,7 +13,6 @@ import selectors
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -120,9 +119,9 @@ def run(
 
 def _bound(pid: int) -> None:
     """Bound the address space of the process *pid*, where that can be done from without."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, ValueError):  # it has ended, or has less already
-            resource.prlimit(pid, resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
+    # It has ended, or has less already; other systems than Linux have no prlimit.
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        resource.prlimit(pid, resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
 
 
 _Fault = tuple[str, str]  # the error's code, and what the program did
