@@ -111,10 +111,18 @@ async def judge(repository: Repository, policy: Policy, tags: TagSource) -> Verd
             described: Mapping[str, Tag] = {}
             if names and not policy.needs.names_only:
                 described = await tags.describe(repository, names, policy.needs)
-            choice = choose(policy, listing, described)
+            choice = _with_digest(policy, choose(policy, listing, described))
     except RegistryError as error:
         return Verdict(repository, policy, Kept(Keep.UNREACHABLE, str(error)), listing, error)
     return Verdict(repository, policy, choice, listing)
+
+
+def _with_digest(policy: Policy, choice: Choice) -> Choice:
+    """*choice*, unless a digest is due and its tag came without: a bare tag must not stand in."""
+    if not isinstance(choice, Chosen) or not policy.needs.digest or choice.tag.digest:
+        return choice
+    why = f"the registry gave no digest for {choice.tag.name}"
+    return Kept(Keep.INCOMPLETE, why, choice.refusals)
 
 
 async def _verdict(rule: Rule, policy: Policy, options: Options, tags: TagSource) -> Verdict:

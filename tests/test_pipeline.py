@@ -173,6 +173,13 @@ def test_the_parameter_output_says_how_the_tag_is_written(output: str, expected:
     assert images(run(pod(f"{APP}:1.0.0"), SEMVER, f"output={output}", tags=tags)) == [expected]
 
 
+@pytest.mark.parametrize("output", ["tag@digest", "digest"])
+def test_a_bare_tag_never_stands_in_for_a_digest_that_is_due(output: str) -> None:
+    with pytest.raises(RegistryError, match=r"gave no digest for 1\.1\.0") as caught:
+        run(pod(f"{APP}:1.0.0"), SEMVER, f"output={output}")
+    assert caught.value.code == "RT530"
+
+
 TWO = ruleset(f"""\
     - {{alias: prod, imageName: {APP}}}
     - alias: dev

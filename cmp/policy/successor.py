@@ -20,8 +20,9 @@ def successor(current: Reference, tag: Tag, output: Output) -> Reference | None:
     """The reference to *tag* that takes the place of *current*; None if *current* may stay.
 
     As in the Image Updater, where a digest is written it alone tells whether the image is the
-    same, whatever tag stands beside it; and where none is written, one that stands there goes. A
-    registry whose order stands for dates (`tagsortmode`) has no digests: then the tag is written.
+    same, whatever tag stands beside it; and where none is written, one that stands there goes.
+    For a *tag* without digest the tag alone is written, as there for registries whose order stands
+    for dates; whether that may be is up to the caller.
     """
     if output is Output.TAG or tag.digest is None:
         is_same = (current.tag, current.digest) == (tag.name, None)
