@@ -7,6 +7,7 @@
     ├ RenderError       exit 4   kustomize, helm or the directory reader failed
     └ RegistryError     exit 5   the registry gave no whole answer
        ├ UnreachableError        passing: a last good choice may serve
+       ├ ThrottledError          the same, and nobody should ask again at once
        ├ DeniedError             credentials are missing, wrong or lack a right
        ├ NotFoundError           the registry says that there is no such repository
        └ BadReplyError           it answered something that is not a registry's answer
@@ -112,7 +113,11 @@ class RegistryError(RetagError):
 
 
 class UnreachableError(RegistryError):
-    """Passing: connection, time-out, 429, 5xx, or a file that is being rewritten."""
+    """Passing: connection, time-out, 5xx, or a file that is being rewritten."""
+
+
+class ThrottledError(RegistryError):
+    """Passing: 429, the registry was asked too often."""
 
 
 class DeniedError(RegistryError):

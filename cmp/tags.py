@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Self
 
 from cmp.reference import Repository
 
@@ -55,26 +54,31 @@ def _accepts(entry: str, actual: Platform) -> bool:
     return same and variant in {"", actual.variant}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """What a policy must know of a tag beyond its name; part of the key of caches.
 
-    *platforms* narrows the images of an index that count (`os/arch[/variant]`; empty: all).
+    *created* is the build time; *pushed* when the tag was pushed or moved, *severity* what a scan
+    found and *trusted* whether a signature is trusted, which only Zot's search tells. *platforms*
+    narrows the images of an index that count (`os/arch[/variant]`; empty: all).
     """
 
     created: bool = False
     digest: bool = False
+    pushed: bool = False
+    severity: bool = False
+    trusted: bool = False
     platforms: tuple[str, ...] = ()
 
     @property
     def names_only(self) -> bool:
         """Whether a listing answers everything."""
-        return not (self.created or self.digest)
+        return not (self.created or self.digest or self.searched)
 
-    def __or__(self, other: Self) -> Needs:
-        """Both needs; platforms must be the same."""
-        assert self.platforms == other.platforms
-        return Needs(self.created or other.created, self.digest or other.digest, self.platforms)
+    @property
+    def searched(self) -> bool:
+        """Whether something is asked that manifests do not hold: Zot's search must answer."""
+        return self.pushed or self.severity or self.trusted
 
 
 class Fault(Enum):
@@ -87,11 +91,16 @@ class Fault(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag and what was asked of it.
+    """A tag and what was asked of it; None: not known, or not asked.
 
-    *created* is the build time in nanoseconds since the epoch (None: not known or not asked),
-    *digest* that of the manifest or index the tag names (`sha256:…`).
-    *fault* with *detail* says why it could not be described.
+    *created* is the build time and *pushed* the later of the times at which its digest was pushed
+    and the tag appeared (nanoseconds since the epoch); *digest* that of the manifest or index the
+    tag names (`sha256:…`). *severity* is the worst that a scan found (`none`, `unknown`, `low`,
+    `medium`, `high`, `critical`; "" is not scanned), *trusted* whether the registry trusts one of
+    its signatures, *signers* who made them, *platforms* what the tag has images for.
+
+    *fault* with *detail* says why it could not be described at all; *unanswered* why the registry
+    does not tell *pushed*, *severity* or *trusted*, and which setting would let it.
     """
 
     name: str
@@ -99,6 +108,12 @@ class Tag:
     created: int | None = None
     fault: Fault | None = None
     detail: str = ""
+    pushed: int | None = None
+    severity: str | None = None
+    trusted: bool | None = None
+    signers: tuple[str, ...] = ()
+    platforms: tuple[Platform, ...] = ()
+    unanswered: str = ""
 
 
 def positions_as_times(names: Iterable[str], *, newest_first: bool) -> dict[str, int]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cmp.cosign import Claim
 from cmp.errors import NotFoundError, RegistryError
 from cmp.reference import Repository
 from cmp.request import Request
@@ -22,6 +23,17 @@ class MemoryTags:
     tags: Mapping[str, Iterable[Tag | str]]
     error: RegistryError | None = None
     asked: Counter[str] = field(default_factory=Counter)
+    claims: Mapping[str, Sequence[Claim]] = field(default_factory=dict)
+
+    def authorised(self, pull_secret: str, /) -> MemoryTags:
+        """The same tags; which login was asked for is counted."""
+        self.asked[f"as {pull_secret}"] += 1
+        return self
+
+    async def signatures(self, repository: Repository, digest: str, /) -> Sequence[Claim]:
+        """The claims about *digest*."""
+        self.asked[f"signatures {repository}"] += 1
+        return self.claims.get(digest, ())
 
     async def list_tags(self, repository: Repository) -> Listing:
         """All names, in the order given."""

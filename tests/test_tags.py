@@ -66,13 +66,17 @@ def test_a_platform_prints_as_it_is_written() -> None:
     assert str(ARM64_V8) == "linux/arm64/v8"
 
 
-def test_needs_of_several_policies_are_joined() -> None:
-    both = Needs(created=True, platforms=("linux/amd64",)) | Needs(
-        digest=True, platforms=("linux/amd64",)
-    )
-    assert both == Needs(created=True, digest=True, platforms=("linux/amd64",))
-    assert Needs().names_only
-    assert not both.names_only
+def test_a_listing_answers_only_what_asks_for_names() -> None:
+    assert Needs(platforms=("linux/amd64",)).names_only
+    assert not Needs(created=True).names_only
+    assert not Needs(digest=True).names_only
+
+
+def test_push_times_scans_and_trust_are_for_a_search_to_answer() -> None:
+    for needs in (Needs(pushed=True), Needs(severity=True), Needs(trusted=True)):
+        assert needs.searched
+        assert not needs.names_only
+    assert not Needs(created=True, digest=True).searched
 
 
 @pytest.mark.parametrize(("newest_first", "newest"), [(True, "a"), (False, "c")])

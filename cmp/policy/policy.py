@@ -94,7 +94,11 @@ class Policy:
         digest = self.output is not Output.TAG
         if not self._looks_inside:
             return Needs(digest=digest)
-        return Needs(self.strategy.needs_created, digest, self.settings.platforms)
+        return Needs(
+            created=self.strategy.needs_created,
+            digest=digest,
+            platforms=self.settings.platforms,
+        )
 
     @property
     def _looks_inside(self) -> bool:

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cmp.cosign import Claim
 from cmp.errors import BadReplyError, NotFoundError, UnreachableError
 from cmp.reference import InvalidReferenceError, Reference, Repository, is_repository_path
 from cmp.registry.digest import check_digest
@@ -69,6 +70,14 @@ class LayoutSource:
         """A `Tag` for each of *names*."""
         content = await self._content(repository)
         return await self._describer.describe(repository, content, names, needs)
+
+    def authorised(self, _pull_secret: str) -> LayoutSource:
+        """The same: a folder asks for no login."""
+        return self
+
+    async def signatures(self, repository: Repository, digest: str) -> Sequence[Claim]:
+        """What claims to be a signature of *digest*."""
+        raise NotImplementedError
 
     async def _content(self, repository: Repository) -> _LayoutContent:
         folder = self._folder(repository)

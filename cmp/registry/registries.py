@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from cmp.cosign import Claim
 from cmp.errors import Finding, RegistryError
 from cmp.reference import Repository
 from cmp.registry.config import load_config
@@ -89,6 +90,15 @@ class RoutedSource:
 
     def __init__(self, registries: Registries) -> None:
         self._registries = registries
+
+    def authorised(self, _pull_secret: str) -> RoutedSource:
+        """The same, with the login of a rule's pull secret."""
+        return self
+
+    async def signatures(self, repository: Repository, digest: str) -> Sequence[Claim]:
+        """What claims to be a signature of *digest*."""
+        source, asked = self._registries.source(repository)
+        return await source.signatures(asked, digest)
 
     async def list_tags(self, repository: Repository) -> Listing:
         """All tag names of *repository*."""

@@ -82,7 +82,7 @@ def test_an_image_has_the_digest_of_its_manifest_and_the_date_of_its_config() ->
     shelf = Shelf()
     image = shelf.image("2024-01-01T00:00:00Z")
 
-    tags = describe(MemoryContent({"v1": image}, shelf.bodies), BUILT | DIGEST)
+    tags = describe(MemoryContent({"v1": image}, shelf.bodies), Needs(created=True, digest=True))
 
     assert tags == {"v1": Tag("v1", image.digest, parse_instant("2024-01-01T00:00:00Z"))}
 

@@ -1,0 +1,19 @@
+"""`Claim`: what is said to be the signature of an image, as found in a registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """*signature* (DER) is said to be one over the bytes *signed*, which bind the image *subject*.
+
+    *subject* is the digest that the signed payload names (`sha256:…`), *place* where the claim was
+    found, for messages. Nothing of it is verified.
+    """
+
+    signed: bytes
+    signature: bytes
+    subject: str
+    place: str

@@ -1,0 +1,1 @@
+"""What only Zot tells: its search, and build times as it computes them."""
