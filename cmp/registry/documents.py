@@ -21,6 +21,12 @@ DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 _REF_NAME = "org.opencontainers.image.ref.name"
+# The keys under which annotations and labels state a build time: OCI's, and the one before it
+# ("Back-compatibility with Label Schema", OCI image specification, annotations).
+_CREATED = "org.opencontainers.image.created"
+_BUILD_DATE = "org.label-schema.build-date"
+# RFC 6838 allows no longer media type; what is longer is kept only so far.
+_LONGEST_KIND = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +48,39 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An OCI index or a Docker manifest list."""
+    """An OCI index or a Docker manifest list; *annotated* is the build time it states itself.
+
+    Stated build times are in nanoseconds since the epoch; None: absent, or no RFC 3339 time.
+    """
 
     entries: tuple[Entry, ...]
+    annotated: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A manifest of one image; *config* is the digest of its config, unchecked."""
+    """A manifest of one image or artifact; *config* is the digest of its config, unchecked.
+
+    *kind* is its artifactType, else its config's media type; *annotated* the build time that its
+    annotations state.
+    """
 
     config: str
+    kind: str = ""
+    annotated: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """An image config: *created* in nanoseconds since the epoch, None if absent or malformed."""
+    """An image config: *created* in nanoseconds since the epoch, None if absent or malformed.
+
+    *labelled* is the build time that its labels state, *history* that of its last history entry.
+    """
 
     platform: Platform
     created: int | None
+    labelled: int | None = None
+    history: int | None = None
 
 
 def read_manifest(media_type: str, body: bytes) -> Image | Index:
@@ -73,10 +94,14 @@ def read_manifest(media_type: str, body: bytes) -> Image | Index:
         raise BadReplyError("RT512", f"the media type {kind!r} is not that of an image")
     _check_kind(kind, manifest)
     if kind in (OCI_INDEX, DOCKER_LIST):
-        return Index(tuple(_entry(descriptor) for descriptor in manifest.manifests or ()))
-    if manifest.config is None:
+        entries = tuple(_entry(descriptor) for descriptor in manifest.manifests or ())
+        return Index(entries, _stated(manifest.annotations))
+    config = manifest.config
+    if config is None:
         raise BadReplyError("RT512", "the manifest names no config")
-    return Image(manifest.config.digest or "")
+    artifact = manifest.artifact_type
+    named = artifact if isinstance(artifact, str) and artifact else config.media_type or ""
+    return Image(config.digest or "", named[:_LONGEST_KIND], _stated(manifest.annotations))
 
 
 def read_listing(body: bytes) -> Index:
@@ -95,8 +120,13 @@ def read_listing(body: bytes) -> Index:
 def read_config(body: bytes) -> Config:
     """The image config that *body* is; null is an empty one (Go). Raises `BadReplyError`."""
     config = _read(_Config, b"{}" if body.strip() == b"null" else body, "image config")
-    platform = _platform(config)
-    return Config(platform, parse_instant(config.created or ""))
+    labels = config.config.labels if config.config else None
+    return Config(
+        _platform(config),
+        parse_instant(config.created or ""),
+        _stated(labels),
+        _last_created(config.history),
+    )
 
 
 class _Part(BaseModel):
@@ -123,16 +153,20 @@ class _Manifest(_Part):
     config: _Descriptor | None = None
     layers: list[Any] | None = None
     manifests: list[_Descriptor | None] | None = None
+    # What only says more about an image must not cost it: of any type, read where it fits.
+    artifact_type: Any = Field(None, alias="artifactType")
+    annotations: Any = None
 
 
 class _Run(_Part):
-    # Not used, but a runtime cannot read a config where they are anything else.
+    # A runtime cannot read a config where they are anything else.
     labels: dict[str, str | None] | None = Field(None, alias="Labels")
 
 
 class _Config(_Platform):
     created: str | None = None
     config: _Run | None = None
+    history: Any = None
 
 
 _Model = TypeVar("_Model", bound=_Part)
@@ -174,3 +208,24 @@ def _entry(descriptor: _Descriptor | None) -> Entry:
 
 def _platform(stated: _Platform) -> Platform:
     return Platform(stated.os or "", stated.architecture or "", stated.variant or "")
+
+
+def _stated(texts: Any) -> int | None:
+    """The build time that annotations or labels state.
+
+    The older key counts only where the other is empty or absent, not where it is no time (Zot,
+    `GetAnnotationValue`).
+    """
+    if not isinstance(texts, dict):
+        return None
+    return _instant(texts.get(_CREATED) or texts.get(_BUILD_DATE))
+
+
+def _last_created(history: Any) -> int | None:
+    """The build time of the last entry of an image config's history."""
+    last = history[-1] if isinstance(history, list) and history else None
+    return _instant(last.get("created")) if isinstance(last, dict) else None
+
+
+def _instant(text: Any) -> int | None:
+    return parse_instant(text) if isinstance(text, str) else None

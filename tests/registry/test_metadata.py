@@ -15,9 +15,10 @@ import pytest
 
 from cmp.errors import DeniedError, RegistryError, UnreachableError
 from cmp.reference import Repository
+from cmp.registry.buildtime import MOST_CHILDREN
 from cmp.registry.documents import OCI_INDEX, OCI_MANIFEST, Descriptor
 from cmp.registry.instant import NO_DATE, parse_instant
-from cmp.registry.metadata import MOST_CHILDREN, Describer
+from cmp.registry.metadata import Describer
 from cmp.tags import Fault, Needs, Tag
 from tests.registry.memory import MemoryContent, digest_of
 from tests.vectors import DATA, cases
