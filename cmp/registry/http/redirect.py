@@ -1,0 +1,59 @@
+"""Where a redirect leads, and what may go there.
+
+Blobs are often redirected to object storage, whose URLs hold their own signature: no login goes to
+another scheme, host or port, nothing goes from https to http, and a chain ends.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from cmp.errors import BadReplyError
+from cmp.registry.http.exchange import HttpRequest, HttpResponse
+
+MOST_REDIRECTS = 3
+_STATUSES = frozenset({301, 302, 303, 307, 308})
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+_PORTS = {"http": 80, "https": 443}
+
+
+def origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port of *url*. Raises `ValueError` for what is no http: or https: URL."""
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ValueError("no URL of a registry")
+    return parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme]
+
+
+def redirected(request: HttpRequest, response: HttpResponse) -> HttpRequest | None:
+    """What to ask next where *response* redirects *request*; None where it is the answer.
+
+    Raises `BadReplyError` for where nobody goes.
+    """
+    if response.status not in _STATUSES or request.method not in ("GET", "HEAD"):
+        return None
+    host = urlsplit(request.url).hostname
+    location = response.header("location")
+    try:
+        target = _target(request.url, location)
+        there = origin(target.geturl())
+    except ValueError:
+        raise BadReplyError("RT559", f"{host} redirects to what is no URL") from None
+    here = origin(request.url)
+    if here[0] == "https" and there[0] == "http":
+        raise BadReplyError("RT559", f"{host} redirects from https to http, at {there[1]}")
+    headers = request.headers
+    if there != here:
+        headers = {name: headers[name] for name in headers if name != "authorization"}
+    return replace(request, url=target.geturl(), headers=headers)
+
+
+def _target(url: str, location: str) -> SplitResult:
+    if not _VISIBLE.fullmatch(location) or "\\" in location:
+        raise ValueError("no URL")
+    target = urlsplit(urljoin(url, location))
+    if "@" in target.netloc:
+        raise ValueError("a login in a URL")
+    return target._replace(fragment="")
