@@ -1,0 +1,384 @@
+"""The one place where HTTP is spoken: a request goes out, its response comes back whole.
+
+httpx reads URLs and builds requests (international names, escapes, Host, Content-Length). What it
+stands on, httpcore, sends them, since only there may one say how to connect, which is where
+addresses have to be checked. Of httpx's own client nothing is needed: it adds redirects, cookies,
+decoding, proxies of its own reading and logins from ~/.netrc, none of which may happen here.
+
+Their exceptions, and those of sockets and TLS, become errors with one line here and nowhere else.
+Lines name scheme, host and port, never a path, query, header or login.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import httpcore
+import httpx
+
+from cmp import __version__
+from cmp.errors import BadReplyError, RegistryError, UnreachableError
+from cmp.registry.http.addresses import Addresses
+from cmp.registry.http.connect import (
+    CheckedNetwork,
+    Resolve,
+    TunnelNetwork,
+    refused_by_proxy,
+    resolve_host,
+)
+from cmp.registry.http.exchange import HttpRequest, HttpResponse
+from cmp.registry.http.proxies import Proxies, Proxy
+from cmp.registry.http.tls import explain
+
+# Zot closes what was idle for 120 s (its Go server's IdleTimeout); who asks at that moment loses.
+_KEEP_ALIVE = 60.0
+# More than a registry is asked at once, with room for its token server; the rest waits its turn.
+_CONNECTIONS = 32
+# A firewall that drops packets answers nothing at all; a registry that lives accepts in seconds.
+_CONNECT_SECONDS = 10.0
+
+# Zot answers 401 to names like `docker/…`, even where everybody may read.
+_OURS = {"User-Agent": f"retag/{__version__}", "Accept-Encoding": "identity"}
+_PORTS = {"http": 80, "https": 443}
+_REPEATABLE = frozenset({"GET", "HEAD"})
+_BODILESS = frozenset({204, 304})
+
+# Go's, nginx's and Apache's words for plain HTTP at a port of TLS, all with status 400.
+_TLS_PORT = re.compile(
+    rb"HTTP request (was sent )?to (an )?HTTPS|plain HTTP to an SSL-enabled", re.IGNORECASE
+)
+
+# All that httpx and httpcore raise, and what gets past them: sockets and TLS.
+FOREIGN = (
+    httpcore.ConnectionNotAvailable,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.TimeoutException,
+    httpcore.UnsupportedProtocol,
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    OSError,
+)
+_UNSENDABLE = (
+    httpcore.LocalProtocolError,
+    httpcore.UnsupportedProtocol,
+    httpx.InvalidURL,
+    httpx.LocalProtocolError,
+    httpx.UnsupportedProtocol,
+)
+_GARBAGE = (
+    httpcore.RemoteProtocolError,
+    httpx.DecodingError,
+    httpx.RemoteProtocolError,
+    httpx.TooManyRedirects,
+)
+
+_T = TypeVar("_T", bound=BaseException)
+
+
+class HttpClient:
+    """An `Exchange` over HTTP/1.1, for one registry and the hosts that its login is sent to.
+
+    *context* makes what `cmp.registry.http.tls.make_context` does, when TLS is first spoken, and
+    may raise `RegistryError`, as then the request does. *listed* are the hosts of api_url and
+    token_hosts, for `Addresses`. *environment* holds the proxies; a proxied name is resolved by
+    the proxy, so only literal addresses are checked then. *clock* gives seconds.
+
+    Connections are kept for 60 s and belong to the event loop of the first request; making a
+    client needs no loop. `aclose` it. The head of a response is bounded by httpcore and h11: 100
+    KiB, and one read of 64 KiB more.
+    """
+
+    def __init__(
+        self,
+        context: Callable[[], ssl.SSLContext],
+        *,
+        listed: frozenset[str],
+        environment: Mapping[str, str],
+        clock: Callable[[], float] = time.monotonic,
+        resolve: Resolve = resolve_host,
+    ) -> None:
+        self._make_context = context
+        self._context: ssl.SSLContext | None = None
+        self._addresses = Addresses(listed)
+        self._proxies = Proxies(environment)
+        self._clock = clock
+        self._resolve = resolve
+        self._pools: dict[tuple[str, Proxy | None], httpcore.AsyncConnectionPool] = {}
+
+    async def __call__(self, request: HttpRequest, /, *, seconds: float) -> HttpResponse:
+        """The response to *request*, whole, within *seconds*; a closed idle connection counts not.
+
+        Raises as `Exchange` says: RT540 to RT548.
+        """
+        message = _message(request)
+        proxy = self._proxy(message.url)
+        where = _place(message.url, proxy)
+        started = self._clock()
+        try:
+            async with asyncio.timeout(seconds) as deadline:
+                response = await self._exchange(message, proxy, request.limit, seconds)
+        except FOREIGN as error:
+            if deadline.expired():
+                what = f"it did not answer whole within {seconds:g} s"
+                raise UnreachableError("RT540", what, where=where) from None
+            raise error_of(error).at(where) from None
+        except RegistryError as error:
+            raise (error if error.where else error.at(where)) from None
+        return replace(response, seconds=self._clock() - started)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        pools = list(self._pools.values())
+        self._pools.clear()
+        for pool in pools:
+            await pool.aclose()
+
+    def _proxy(self, url: httpx.URL) -> Proxy | None:
+        """Whom to ask for *url* instead. Raises `RegistryError`."""
+        proxy = self._proxies.proxy(url.scheme, _host(url), _port(url))
+        if proxy is not None:
+            self._addresses.check_literal(_host(url))
+        return proxy
+
+    async def _exchange(
+        self, message: httpx.Request, proxy: Proxy | None, limit: int, seconds: float
+    ) -> HttpResponse:
+        pool = self._pool(message.url.scheme, proxy)
+        response = await _send(pool, message, min(_CONNECT_SECONDS, seconds / 2))
+        try:
+            read = await _read(message.method, response, limit)
+        finally:
+            await response.aclose()
+        if proxy is not None and read.status == 407:
+            raise refused_by_proxy(proxy, read.status)
+        if read.status == 400 and not read.tls and _TLS_PORT.search(read.body):
+            raise BadReplyError("RT544", "it speaks TLS there", remedy="write https:// in api_url")
+        return read
+
+    def _pool(self, scheme: str, proxy: Proxy | None) -> httpcore.AsyncConnectionPool:
+        pool = self._pools.get((scheme, proxy))
+        if pool is None:
+            pool = self._new_pool(scheme, proxy)
+            self._pools[scheme, proxy] = pool
+        return pool
+
+    def _new_pool(self, scheme: str, proxy: Proxy | None) -> httpcore.AsyncConnectionPool:
+        # What the operator's own environment names as a proxy may have any address.
+        check = self._addresses.check if proxy is None else _anywhere
+        network = CheckedNetwork(check, self._resolve)
+        if scheme == "https":
+            return httpcore.AsyncConnectionPool(
+                ssl_context=self._tls(),
+                max_connections=_CONNECTIONS,
+                keepalive_expiry=_KEEP_ALIVE,
+                network_backend=network if proxy is None else TunnelNetwork(proxy, network),
+            )
+        return httpcore.AsyncConnectionPool(
+            proxy=None if proxy is None else _forwarding(proxy),
+            max_connections=_CONNECTIONS,
+            keepalive_expiry=_KEEP_ALIVE,
+            network_backend=network,
+        )
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = self._make_context()
+        return self._context
+
+
+def error_of(error: Exception) -> RegistryError:
+    """The error, without its place, that any of `FOREIGN` is for the rest of Retag."""
+    tls = _inner(error, ssl.SSLError)
+    if tls is not None:
+        what, remedy = explain(tls)
+        return UnreachableError("RT542", what, remedy=remedy)
+    if isinstance(error, _UNSENDABLE):
+        return BadReplyError("RT547", "this is nothing that can be asked by HTTP")
+    if isinstance(error, _GARBAGE):
+        return BadReplyError(
+            "RT544",
+            "it answers something that is not HTTP/1.1",
+            remedy="check the port in api_url, and whether it is http:// or https://",
+        )
+    return _failed_connection(error)
+
+
+def _failed_connection(error: Exception) -> UnreachableError:
+    if isinstance(error, httpcore.ConnectTimeout | httpx.ConnectTimeout):
+        what = "nobody answers there"
+        return _unreachable(what, "check host and port, and what a firewall lets through")
+    if _inner(error, ConnectionRefusedError) is not None:
+        return _unreachable("the connection is refused", "check the port, and that it runs")
+    if isinstance(error, httpcore.ConnectError | httpx.ConnectError):
+        system = _inner(error, OSError)
+        reason = _reason(system) if system is not None else "the connection ended at once"
+        return _unreachable(f"cannot connect: {reason}", "check host and port in api_url")
+    remedy = "if it does so again, check the port, and whether it is http:// or https://"
+    return _unreachable("the connection broke off", remedy)
+
+
+def _unreachable(what: str, remedy: str) -> UnreachableError:
+    return UnreachableError("RT540", what, remedy=remedy)
+
+
+def _inner(error: BaseException | None, kind: type[_T]) -> _T | None:
+    """The first of *kind* among *error* and what it came from.
+
+    httpcore hands on the exception it maps as an argument, and drops it as the cause.
+    """
+    while error is not None and not isinstance(error, kind):
+        carried = (each for each in error.args if isinstance(each, BaseException))
+        error = next(carried, None) or error.__cause__
+    return error
+
+
+def _reason(error: OSError) -> str:
+    inner = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    return inner.strerror or "the system gives no reason"
+
+
+def _message(request: HttpRequest) -> httpx.Request:
+    """*request* as httpx has it. Raises `BadReplyError`."""
+    try:
+        headers = httpx.Headers(dict(request.headers), encoding="latin-1")
+        headers.update(_OURS)
+        message = httpx.Request(request.method, request.url, headers=headers, content=request.body)
+    except (httpx.InvalidURL, ValueError):  # the second for a header that is not latin-1
+        raise BadReplyError("RT547", "this URL or header cannot be sent by HTTP") from None
+    if message.url.scheme not in _PORTS or not message.url.host:
+        raise BadReplyError("RT547", "only URLs with http:// or https:// and a host are asked")
+    return message
+
+
+async def _send(
+    pool: httpcore.AsyncConnectionPool, message: httpx.Request, connect_seconds: float
+) -> httpcore.Response:
+    """The response of *pool*, its body unread.
+
+    Where a connection from the pool turns out to be closed, as when the registry was restarted,
+    the request is sent again, until it had a new connection; each failed one leaves the pool.
+    """
+    while True:
+        attempt = _Attempt()
+        try:
+            return await pool.handle_async_request(_wire(message, attempt, connect_seconds))
+        except (httpcore.NetworkError, httpcore.RemoteProtocolError) as error:
+            if not attempt.connected and message.method in _REPEATABLE:
+                continue
+            if _is_hang_up(error):
+                raise httpcore.ReadError(error) from None
+            raise
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """Whether sending a request took a new connection, as httpcore's trace tells."""
+
+    connected: bool = False
+
+    async def trace(self, event: str, _: Mapping[str, Any]) -> None:
+        self.connected = self.connected or event.startswith("connection.connect_tcp")
+
+
+def _wire(message: httpx.Request, attempt: _Attempt, connect_seconds: float) -> httpcore.Request:
+    url = message.url
+    return httpcore.Request(
+        message.method,
+        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+        headers=message.headers.raw,
+        content=message.content,
+        extensions={"timeout": {"connect": connect_seconds}, "trace": attempt.trace},
+    )
+
+
+def _is_hang_up(error: Exception) -> bool:
+    """Whether the connection ended before a response began, and not in garbage.
+
+    httpcore says so in words of its own, and hands on h11's exception otherwise.
+    """
+    garbage = any(isinstance(each, Exception) for each in error.args)
+    return isinstance(error, httpcore.RemoteProtocolError) and not garbage
+
+
+async def _read(method: str, response: httpcore.Response, limit: int) -> HttpResponse:
+    """*response* with its body, of at most *limit* bytes. Raises `BadReplyError`."""
+    headers = tuple(
+        (name.decode("latin-1").lower(), value.decode("latin-1"))
+        for name, value in response.headers
+    )
+    answer = HttpResponse(response.status, headers, tls=_tls_version(response))
+    if method != "HEAD" and response.status not in _BODILESS:
+        _check_head(answer, limit)
+        return replace(answer, body=await _read_body(response, limit))
+    return answer
+
+
+def _check_head(answer: HttpResponse, limit: int) -> None:
+    if answer.header("content-encoding").strip().lower() not in ("", "identity"):
+        raise BadReplyError(
+            "RT545",
+            "it sends a compressed answer, which was not asked for",
+            remedy="switch compression off in the proxy before the registry",
+        )
+    length = answer.header("content-length")
+    if length.isdecimal() and int(length) > limit:
+        raise _too_large(limit)
+
+
+async def _read_body(response: httpcore.Response, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in response.aiter_stream():
+            size += len(part)
+            if size > limit:
+                raise _too_large(limit)
+            parts.append(part)
+    except httpcore.RemoteProtocolError as error:
+        # Far more often a registry that stops than one that cannot count: so it may pass.
+        raise httpcore.ReadError(error) from None
+    return b"".join(parts)
+
+
+def _too_large(limit: int) -> BadReplyError:
+    return BadReplyError("RT545", f"its answer is larger than the {limit} bytes allowed here")
+
+
+def _tls_version(response: httpcore.Response) -> str:
+    stream = response.extensions["network_stream"]
+    tls = stream.get_extra_info("ssl_object")
+    return "" if tls is None else tls.version() or ""
+
+
+def _forwarding(proxy: Proxy) -> httpcore.Proxy:
+    login = (proxy.username, proxy.password)
+    return httpcore.Proxy(str(proxy), auth=login if any(login) else None)
+
+
+def _anywhere(_host: str, _address: str) -> None:
+    """Every address may be asked."""
+
+
+def _host(url: httpx.URL) -> str:
+    """The host in ASCII, without brackets."""
+    return url.raw_host.decode("ascii")
+
+
+def _port(url: httpx.URL) -> int:
+    return url.port or _PORTS[url.scheme]
+
+
+def _place(url: httpx.URL, proxy: Proxy | None) -> str:
+    """What messages say of *url*: scheme, host and port, and the way there."""
+    host = _host(url)
+    origin = f"{url.scheme}://{f'[{host}]' if ':' in host else host}:{_port(url)}"
+    return origin if proxy is None else f"{origin} by way of the proxy {proxy}"
