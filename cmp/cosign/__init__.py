@@ -1,5 +1,7 @@
 """Cosign's signatures with public keys: what they claim, and whether it is true. No I/O."""
 
 from cmp.cosign.claim import Claim
+from cmp.cosign.keys import PublicKey, read_keys
+from cmp.cosign.verify import Cause, Unverified, Verified, verify
 
-__all__ = ["Claim"]
+__all__ = ["Cause", "Claim", "PublicKey", "Unverified", "Verified", "read_keys", "verify"]

@@ -10,10 +10,17 @@ class Claim:
     """*signature* (DER) is said to be one over the bytes *signed*, which bind the image *subject*.
 
     *subject* is the digest that the signed payload names (`sha256:…`), *place* where the claim was
-    found, for messages. Nothing of it is verified.
+    found, for messages. Nothing of it is verified. What cannot be a signature of an image says why
+    in *fault*, and nothing else of it counts.
     """
 
     signed: bytes
     signature: bytes
     subject: str
     place: str
+    fault: str = ""
+
+
+def faulty(place: str, fault: str) -> Claim:
+    """The claim found at *place* that cannot be a signature of an image, for what *fault* says."""
+    return Claim(b"", b"", "", place, fault)
