@@ -6,6 +6,7 @@ keys are links to `..data/<key>`, and `..data` is a link to a folder that change
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -87,10 +88,10 @@ class SecretFiles:
         """The folder that has the Secret's files now. Raises `DeniedError`."""
         if not (_NAMESPACE.fullmatch(namespace) and _NAME.fullmatch(name)):
             raise DeniedError("RT563", f"{namespace!r}/{name!r} is no name of a Secret")
-        folder = self._folder.resolve()
-        home = (folder / namespace / name / "..data").resolve()
+        folder = _real(self._folder)
+        home = _real(folder / namespace / name / "..data")
         if not home.is_dir():  # plain files, without the layout of a mounted Secret
-            home = (folder / namespace / name).resolve()
+            home = _real(folder / namespace / name)
         _check_inside(home, folder, _place(namespace, name))
         return home
 
@@ -109,7 +110,7 @@ def _read(home: Path, place: str) -> dict[str, str]:
     data = {}
     room = _LARGEST
     for path in home.iterdir():
-        target = path.resolve()
+        target = _real(path)
         if not _KEY.fullmatch(path.name) or target.is_dir():
             continue
         _check_inside(target, home, f"the key {path.name} of {place}")
@@ -120,6 +121,11 @@ def _read(home: Path, place: str) -> dict[str, str]:
         except UnicodeDecodeError:  # no login is in it
             continue
     return data
+
+
+def _real(path: Path) -> Path:
+    """*path* without links, as far as there is one; unlike `resolve`, no error for a loop."""
+    return Path(os.path.realpath(path))
 
 
 def _check_inside(target: Path, folder: Path, place: str) -> None:

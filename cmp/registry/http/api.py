@@ -12,54 +12,30 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from cachetools import LRUCache
-
 from cmp.errors import BadReplyError, DeniedError, RegistryError, UnreachableError
-from cmp.registry.credentials import Login
 from cmp.registry.endpoint import Endpoint
-from cmp.registry.http.challenge import Challenge, parse_challenges
+from cmp.registry.http.authorization import Authorizer
+from cmp.registry.http.call import Asked, Call
 from cmp.registry.http.exchange import Exchange, HttpRequest, HttpResponse
 from cmp.registry.http.pace import Pace
 from cmp.registry.http.redirect import MOST_REDIRECTS, origin, redirected
 from cmp.registry.http.refusal import LoginRefusedError, Who, refusal
 from cmp.registry.http.retry import Deadline, Retry, is_passing
-from cmp.registry.http.tokens import Grant, Tokens, basic
+from cmp.registry.http.tokens import Tokens
 from cmp.registry.logins import Logins, source_of, written
-from cmp.registry.metadata import LARGEST_DOCUMENT
+
+__all__ = ["AuthKind", "Call", "RegistryApi", "Seen"]
 
 # Seconds for a call with its tokens, waits and further attempts; Argo CD gives a plugin 90 by
 # default, in which several calls must fit.
 CALL_SECONDS = 20.0
 # Seconds for one exchange. Zot was seen to take 0.6 for a listing, and longer under its own locks.
 EXCHANGE_SECONDS = 10.0
-_LONGEST_SCOPES = 2000  # characters; one is a repository's name, which has 255
-_BEARER = "Bearer "
-_MOST_SCOPES = 1000  # remembered ones, of paths that want another scope than their repository's
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call to a registry: *path* below api_url, as `/v2/demo/app/tags/list`.
-
-    *query* is raw, without `?`; *repository* is whose pull scope is asked for, "" for none in
-    particular; *headers* go besides *accept*, with names in lower case; *limit* is how many bytes
-    the body may have; *pull_secret* is what a rule writes, "" for the registry's own login.
-    """
-
-    method: str
-    path: str
-    query: str = ""
-    repository: str = ""
-    accept: tuple[str, ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = field(default=b"", repr=False)
-    limit: int = LARGEST_DOCUMENT
-    pull_secret: str = field(default="", repr=False)
 
 
 class AuthKind(StrEnum):
@@ -76,20 +52,6 @@ class Seen:
 
     auth: AuthKind = AuthKind.NONE
     date: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A call under way: with which login, and how long it may take."""
-
-    call: Call
-    login: Login | None
-    deadline: Deadline
-
-    @property
-    def subject(self) -> str:
-        """What is asked for, for people."""
-        return self.call.repository or self.call.path
 
 
 class RegistryApi:
@@ -118,9 +80,8 @@ class RegistryApi:
         self._seconds = seconds
         self._pace = Pace(endpoint.limit, clock=clock, sleep=sleep)
         self._retry = Retry(sleep=sleep, jitter=jitter)
-        self._tokens = Tokens(endpoint, self._send_token, clock=clock)
-        self._bearer: Challenge | None = None  # the last one that this registry made
-        self._scopes: LRUCache[str, tuple[str, ...]] = LRUCache(_MOST_SCOPES)
+        tokens = Tokens(endpoint, self._send_for_token, clock=clock)
+        self._authorizer = Authorizer(tokens)
         self.seen = Seen()
 
     async def call(self, call: Call) -> HttpResponse:
@@ -138,32 +99,32 @@ class RegistryApi:
             raise self._late() from None
 
     async def _call(self, call: Call, deadline: Deadline) -> HttpResponse:
-        asked = _Asked(call, self._login(call), deadline)
+        asked = Asked(call, self._who(call), deadline)
         try:
             return await self._answer(asked)
         except LoginRefusedError:
-            login = self._login(call, afresh=True)
-            if login == asked.login:
+            who = self._who(call, afresh=True)
+            if who == asked.who:
                 raise
-        return await self._answer(replace(asked, login=login))
+        return await self._answer(replace(asked, who=who))
 
-    def _login(self, call: Call, *, afresh: bool = False) -> Login | None:
-        return self._logins.login(self._endpoint, call.pull_secret, call.repository, afresh=afresh)
+    def _who(self, call: Call, *, afresh: bool = False) -> Who:
+        login = self._logins.login(
+            self._endpoint, call.pull_secret, call.repository, afresh=afresh
+        )
+        source = source_of(self._endpoint, call.pull_secret)
+        return Who(login, written(source) if source else "")
 
-    async def _answer(self, asked: _Asked) -> HttpResponse:
+    async def _answer(self, asked: Asked) -> HttpResponse:
         response = await self._ask(asked)
-        error = refusal(response, self._endpoint.name, asked.subject, self._who(asked))
+        error = refusal(response, self._endpoint.name, asked.call.subject, asked.who)
         if error:
             raise error
         return response
 
-    def _who(self, asked: _Asked) -> Who:
-        source = source_of(self._endpoint, asked.call.pull_secret)
-        return Who(asked.login, written(source) if source else "")
-
-    async def _ask(self, asked: _Asked) -> HttpResponse:
+    async def _ask(self, asked: Asked) -> HttpResponse:
         """The answer, perhaps a 401, after what its challenge asks for was tried."""
-        sent = await self._authorization_at_once(asked)
+        sent = await self._authorizer.at_once(asked)
         response = challenging = await self._send(asked, sent)
         if response.status != 401:
             return response
@@ -172,51 +133,12 @@ class RegistryApi:
             challenging = await self._send(asked, "")
         if challenging.status != 401:
             # What is seen without a login does not count for somebody who has one.
-            anyway = asked.login is None or is_passing(challenging.status)
+            anyway = asked.who.login is None or is_passing(challenging.status)
             return challenging if anyway else response
-        other = await self._authorization_for(challenging, asked, sent)
+        other = await self._authorizer.answer(challenging, asked, sent)
         return await self._send(asked, other) if other not in ("", sent) else response
 
-    async def _authorization_at_once(self, asked: _Asked) -> str:
-        """The header Authorization of a call's first request; "" for none."""
-        if self._bearer:
-            try:
-                return await self._token(self._bearer, asked)
-            except RegistryError:
-                self._bearer = None  # the next call learns anew where tokens are
-                raise
-        return basic(asked.login) if asked.login else ""
-
-    async def _authorization_for(self, response: HttpResponse, asked: _Asked, refused: str) -> str:
-        """What the challenges of *response* ask for; "" where that is nothing there is."""
-        challenges = parse_challenges(response.all("www-authenticate"))
-        schemes = {challenge.scheme: challenge for challenge in reversed(challenges)}
-        self._bearer = schemes.get("bearer")
-        if self._bearer:
-            self._remember_scopes(self._bearer, asked.call)
-            return await self._token(self._bearer, asked, refused)
-        return basic(asked.login) if asked.login and "basic" in schemes else ""
-
-    def _remember_scopes(self, bearer: Challenge, call: Call) -> None:
-        """Zot's search wants the scope of no repository, whichever one is searched."""
-        scopes = pull_scopes(bearer.parameters.get("scope", ""))
-        if scopes and scopes != _own_scopes(call):
-            self._scopes[call.path] = scopes
-
-    async def _token(self, bearer: Challenge, asked: _Asked, refused: str = "") -> str:
-        grant = Grant(
-            bearer.parameters.get("realm", ""),
-            bearer.parameters.get("service", ""),
-            self._scopes.get(asked.call.path) or _own_scopes(asked.call),
-        )
-        refused = refused.removeprefix(_BEARER)
-        try:
-            token = await self._tokens.get(grant, asked.login, asked.deadline, refused=refused)
-        except LoginRefusedError as error:
-            raise error.at(str(self._who(asked))) from None
-        return _BEARER + token
-
-    async def _send(self, asked: _Asked, authorization: str) -> HttpResponse:
+    async def _send(self, asked: Asked, authorization: str) -> HttpResponse:
         """The answer to *asked*, tried again and redirected as needed."""
         call = asked.call
         headers = dict(call.headers)
@@ -248,11 +170,15 @@ class RegistryApi:
         """*response*, which is the registry's own if its 401 or 403 is to count for a login."""
         if response.status in (401, 403) and origin(request.url) != origin(self._base):
             host = urlsplit(request.url).hostname
-            what = f"{host}, where the registry {self._endpoint.name} redirects to, denies access"
-            raise DeniedError("RT559", f"{what} (status {response.status})")
+            raise DeniedError(
+                "RT559",
+                f"{host} denies access (status {response.status}), to where the registry "
+                f"{self._endpoint.name} redirects",
+                remedy="no login is sent there; list the host as a registry if it is one",
+            )
         return response
 
-    async def _send_token(self, request: HttpRequest, deadline: Deadline) -> HttpResponse:
+    async def _send_for_token(self, request: HttpRequest, deadline: Deadline) -> HttpResponse:
         return await self._retry.run(lambda: self._exchange_once(request, deadline), deadline)
 
     async def _exchange_once(self, request: HttpRequest, deadline: Deadline) -> HttpResponse:
@@ -264,25 +190,7 @@ class RegistryApi:
 
     def _late(self) -> UnreachableError:
         what = f"the registry {self._endpoint.name} gave no whole answer in {self._seconds:g} s"
-        return UnreachableError("RT560", what)
-
-
-def pull_scopes(text: str) -> tuple[str, ...]:
-    """Of the scopes in a challenge's *text* those that read repositories, and no more than that.
-
-    A scope is `repository:<name>:<actions>`; what wants anything else gets no token for it.
-    """
-    scopes = (scope.rpartition(":") for scope in text[:_LONGEST_SCOPES].split(" "))
-    reading = (
-        f"{resource}:pull"
-        for resource, _, actions in scopes
-        if resource.startswith("repository:") and "pull" in actions.split(",")
-    )
-    return tuple(dict.fromkeys(reading))
-
-
-def _own_scopes(call: Call) -> tuple[str, ...]:
-    return (f"repository:{call.repository}:pull",) if call.repository else ()
+        return UnreachableError("RT560", what, remedy="look at its load and at its limit here")
 
 
 def _base_url(endpoint: Endpoint) -> str:

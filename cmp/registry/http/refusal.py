@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +22,7 @@ _CHECK = "check its user name, password and rights"
 _GRANT = "grant it there; a repository that does not exist may be denied in the same way"
 _SLOW_DOWN = "set limit in registries.conf to the requests that it allows in a second"
 _LOOK = "look into its log"
+_LIKE_A_TOKEN = re.compile(r"[A-Za-z0-9+/=_.~-]{40,}")
 _SHORTEST_SECRET = 4  # characters; a shorter one is found in any text by chance
 
 
@@ -47,7 +50,7 @@ def refusal(response: HttpResponse, registry: str, subject: str, who: Who) -> Re
     said = message(response, who.login)
     if status == 401:
         what = f"the registry {registry} denies access to {subject} {who}{said}"
-        return LoginRefusedError("RT552", what, remedy=_LOG_IN if who.login is None else _CHECK)
+        return LoginRefusedError("RT552", what, remedy=remedy(who.login))
     if status == 403:
         what = f"the registry {registry} denies the right to read {subject} {who}{said}"
         return DeniedError("RT553", what, remedy=_GRANT)
@@ -60,18 +63,32 @@ def refusal(response: HttpResponse, registry: str, subject: str, who: Who) -> Re
     return None
 
 
+def remedy(login: Login | None) -> str:
+    """What to do where *login* does not do."""
+    return _CHECK if login else _LOG_IN
+
+
 def message(response: HttpResponse, login: Login | None) -> str:
     """`: ` and what the registry says of its error, short and printable; "" for nothing.
 
-    Errors come as a list, as one object, as plain text, and not at all; pages are passed over,
-    and so is what repeats a piece of *login*.
+    Errors come as a list, as one object, as plain text, and not at all. Pages are passed over, and
+    so is what repeats the password of *login*; what has the length of a token is left out.
     """
-    text = printable("; ".join(_words(response.body[:_LARGEST_ERROR]))).strip()
-    secrets = (login.username, login.password) if login else ()
-    known = any(len(secret) >= _SHORTEST_SECRET and secret in text for secret in secrets)
-    if not text or known:
+    said = "; ".join(filter(None, _words(response.body[:_LARGEST_ERROR])))
+    secrets = (login.password, encoded(login)) if login else ()
+    if any(len(secret) >= _SHORTEST_SECRET and secret in said for secret in secrets):
         return ""
-    return ": " + (text if len(text) <= _LONGEST_MESSAGE else text[: _LONGEST_MESSAGE - 1] + "…")
+    text = _LIKE_A_TOKEN.sub("…", printable(said)).strip()
+    if len(text) > _LONGEST_MESSAGE:
+        text = text[: _LONGEST_MESSAGE - 1] + "…"
+    return text and f": {text}"
+
+
+def encoded(login: Login) -> str:
+    """*login* as Basic sends it (RFC 7617, in UTF-8)."""
+    # Bytes of an environment variable that are no UTF-8 go out as they came in.
+    pair = f"{login.username}:{login.password}".encode(errors="surrogateescape")
+    return b64encode(pair).decode()
 
 
 def _words(body: bytes) -> Iterator[str]:

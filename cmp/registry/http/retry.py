@@ -92,7 +92,7 @@ def stated_wait(response: HttpResponse) -> float:
     after = response.header("retry-after").strip()
     if after:
         return _seconds(after) if _WHOLE.fullmatch(after) else _until(after, response)
-    for name in _RESETS:
+    for name in _RESETS if response.status == 429 else ():  # some send it with every answer
         if reset := _seconds(response.header(name).strip()):
             return _since_now(reset, response) if reset >= _EPOCH_FROM else reset
     return 0.0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,8 +21,8 @@ from cmp.errors import BadReplyError, DeniedError, RegistryError, ThrottledError
 from cmp.registry.credentials import Login
 from cmp.registry.endpoint import Endpoint
 from cmp.registry.http.exchange import HttpRequest, HttpResponse
-from cmp.registry.http.refusal import LoginRefusedError
-from cmp.registry.http.retry import Deadline, parse_date
+from cmp.registry.http.refusal import LoginRefusedError, encoded, message, remedy
+from cmp.registry.http.retry import Deadline, is_passing, parse_date
 from cmp.registry.instant import parse_instant
 
 # One for each repository and login; 2,000 of 2 KB are 4 MB.
@@ -35,6 +34,8 @@ _DEFAULT_LIFE = 60.0  # seconds: the specification's, where expires_in is left o
 _LONGEST_LIFE = 3600.0  # seconds: long enough to save requests, however large a number is sent
 _MARGIN = 10.0  # seconds before its end a token is not used: the request takes time, clocks differ
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
+# Docker Hub's own host for tokens, so that an entry for it needs no token_hosts.
+_KNOWN_HOSTS = {"registry-1.docker.io": "auth.docker.io"}
 
 Send = Callable[[HttpRequest, Deadline], Awaitable[HttpResponse]]
 
@@ -104,22 +105,22 @@ class Tokens:
         asked_at = self._clock()
         response = await self._send(request, deadline)
         if response.status != 200:
-            raise self._failure(response.status, grant)
+            raise self._failure(response, key)
         return self._read(response, grant, asked_at)
 
-    def _failure(self, status: int, grant: Grant) -> RegistryError:
-        server = self._server(grant)
+    def _failure(self, response: HttpResponse, key: _Key) -> RegistryError:
+        grant, login = key
+        status = response.status
+        server, said = self._server(grant), message(response, login)
         if status in (401, 403):
-            return LoginRefusedError(
-                "RT556",
-                f"{server} gives no token (status {status})",
-                remedy="check user name, password and rights",
-            )
+            what = f"{server} gives no token (status {status}){said}"
+            return LoginRefusedError("RT556", what, remedy=remedy(login))
         if status == 429:
-            return ThrottledError("RT551", f"{server} was asked too often")
-        if status == 408 or status >= 500:
-            return UnreachableError("RT550", f"{server} answered with status {status}")
-        return BadReplyError("RT557", f"{server} answered with status {status} instead of a token")
+            return ThrottledError("RT551", f"{server} was asked too often{said}")
+        if is_passing(status):
+            return UnreachableError("RT550", f"{server} answered with status {status}{said}")
+        what = f"{server} answered with status {status} instead of a token{said}"
+        return BadReplyError("RT557", what)
 
     def _read(self, response: HttpResponse, grant: Grant, asked_at: float) -> _Token:
         answer = _json(response.body)
@@ -135,10 +136,8 @@ class Tokens:
 
 
 def basic(login: Login) -> str:
-    """The header Authorization with *login* (RFC 7617, in UTF-8)."""
-    # Bytes of an environment variable that are no UTF-8 go out as they came in.
-    pair = f"{login.username}:{login.password}".encode(errors="surrogateescape")
-    return f"Basic {b64encode(pair).decode()}"
+    """The header Authorization with *login*."""
+    return f"Basic {encoded(login)}"
 
 
 def check_realm(realm: str, endpoint: Endpoint) -> None:
@@ -157,14 +156,15 @@ def check_realm(realm: str, endpoint: Endpoint) -> None:
         raise DeniedError("RT555", what, remedy="set the realm in the registry's configuration")
     if url.scheme != "https" and not url.scheme == endpoint.scheme == "http":
         what = f"the registry {endpoint.name} names the token server {host}, not by https"
-        raise DeniedError("RT555", what, remedy="a login is sent by https alone")
-    own = urlsplit(endpoint.api_url).hostname
+        raise DeniedError("RT555", what, remedy="give it an https realm")
+    own = urlsplit(endpoint.api_url).hostname or ""
     written = f"[{host}]" if ":" in host else host
     with_port = f"{written}:{port or (443 if url.scheme == 'https' else 80)}"
-    if host != own and not {written, with_port} & set(map(str.lower, endpoint.token_hosts)):
+    listed = {own, _KNOWN_HOSTS.get(own), *map(str.lower, endpoint.token_hosts)}
+    if not {host, written, with_port} & listed:
         what = f"the registry {endpoint.name} names the token server {host}, which is not listed"
-        remedy = "if it may see the login, add it to token_hosts in registries.conf"
-        raise DeniedError("RT554", what, remedy=remedy)
+        hint = "if it may see the login, add it to token_hosts in registries.conf"
+        raise DeniedError("RT554", what, remedy=hint)
 
 
 def _url(grant: Grant) -> str:
