@@ -231,13 +231,21 @@ def _manifests(index: Index) -> list[Descriptor]:
 
 
 async def _child(opener: Opener, image: Image, stated: Platform) -> Child:
-    """*image*; its platform is its config's, where that names none the *stated* one."""
-    if image.kind not in IMAGE_CONFIGS:
-        return Child(Platform("", ""), told_time(image.annotated), image.kind)
-    config = await opener.config(image.config)
+    """*image*; its platform is its config's, where that names none the *stated* one.
+
+    An artifact may have an image's config, and Zot then reads it.
+    """
+    if image.config_type in IMAGE_CONFIGS:
+        config = await opener.config(image.config)
+    else:
+        config = Config(Platform("", ""), None)
     platform = stated if config.platform == Platform("", "") else config.platform
     architecture = "/".join(filter(None, (platform.architecture, platform.variant)))
-    return Child(zot_platform(platform.os, architecture), _built(image, config), image.kind)
+    return Child(
+        zot_platform(platform.os, architecture),
+        _built(image, config),
+        image.artifact_type or image.config_type,
+    )
 
 
 def _built(image: Image, config: Config) -> int | None:

@@ -61,12 +61,13 @@ class Index:
 class Image:
     """A manifest of one image or artifact; *config* is the digest of its config, unchecked.
 
-    *kind* is its artifactType, else its config's media type; *annotated* the build time that its
-    annotations state.
+    *config_type* is the media type of its config, *artifact_type* what else it says it is, and
+    *annotated* the build time that its annotations state.
     """
 
     config: str
-    kind: str = ""
+    config_type: str = ""
+    artifact_type: str = ""
     annotated: int | None = None
 
 
@@ -100,8 +101,12 @@ def read_manifest(media_type: str, body: bytes) -> Image | Index:
     if config is None:
         raise BadReplyError("RT512", "the manifest names no config")
     artifact = manifest.artifact_type
-    named = artifact if isinstance(artifact, str) and artifact else config.media_type or ""
-    return Image(config.digest or "", named[:_LONGEST_KIND], _stated(manifest.annotations))
+    return Image(
+        config.digest or "",
+        (config.media_type or "")[:_LONGEST_KIND],
+        artifact[:_LONGEST_KIND] if isinstance(artifact, str) else "",
+        _stated(manifest.annotations),
+    )
 
 
 def read_listing(body: bytes) -> Index:
@@ -222,9 +227,14 @@ def _stated(texts: Any) -> int | None:
 
 
 def _last_created(history: Any) -> int | None:
-    """The build time of the last entry of an image config's history."""
-    last = history[-1] if isinstance(history, list) and history else None
-    return _instant(last.get("created")) if isinstance(last, dict) else None
+    """The build time of the last entry of an image config's history; None without an entry.
+
+    An entry that has none counts as of the epoch, which is what Zot stores for it.
+    """
+    if not isinstance(history, list) or not history:
+        return None
+    last = history[-1]
+    return (_instant(last.get("created")) if isinstance(last, dict) else None) or 0
 
 
 def _instant(text: Any) -> int | None:

@@ -127,14 +127,14 @@ def _created(texts: Mapping[str, str]) -> int | None:
 
 
 def _last_updated(settings: Mapping[str, Any]) -> int:
-    """`GetImageLastUpdated`."""
+    """`GetImageLastUpdated`; a history entry without a time is stored as one of the epoch."""
     time = parse_instant(settings.get("created") or "")
     if time is not None and time != NO_DATE:
         return time
     history: Sequence[Mapping[str, Any]] = settings.get("history") or ()
-    text = history[-1].get("created") if history else ""
-    last = parse_instant(text or "")
-    return NO_DATE if last is None else last
+    if not history:
+        return NO_DATE
+    return parse_instant(history[-1].get("created") or "") or 0
 
 
 def _platform(stated: Mapping[str, Any]) -> dict[str, str]:
