@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from cmp.errors import DeniedError
+from cmp.registry.endpoint import Endpoint
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -51,22 +53,31 @@ _WITH_IPV4 = tuple(
 )
 
 
+def listed_hosts(endpoint: Endpoint) -> frozenset[str]:
+    """The hosts that the operator wrote down for *endpoint*, without ports."""
+    urls = [endpoint.api_url, *(f"//{host}" for host in endpoint.token_hosts)]
+    return frozenset(filter(None, map(_host, urls)))
+
+
 class Addresses:
-    """The rule above; *listed* holds the hosts of api_url and token_hosts, without ports."""
+    """The rule above for the hosts *listed*, as `listed_hosts` has them."""
 
     def __init__(self, listed: frozenset[str]) -> None:
-        names = {_plain(host) for host in listed}
-        self._listed = {literal(name) for name in names} - {None}
-        self._local = {name for name in names if _is_localhost(name)}
+        self._names = {_plain(host) for host in listed}
+        self._literals = {literal(name) for name in self._names} - {None}
+
+    def lists(self, host: str) -> bool:
+        """Whether the operator listed *host*, and so lets it have the registry's login."""
+        return _plain(host) in self._names
 
     def check(self, host: str, address: str) -> None:
         """Raise `DeniedError` unless *address*, which *host* is or leads to, may be asked."""
         found = literal(address)
         name = _plain(host)
-        if found is not None and found == literal(name) and found in self._listed:
+        if found is not None and found == literal(name) and found in self._literals:
             return
         kind = _kind(found) if found is not None else "no address"
-        if not kind or (kind == _LOOPBACK and name in self._local):
+        if not kind or (kind == _LOOPBACK and name in self._names and _is_localhost(name)):
             return
         raise DeniedError(
             "RT543",
@@ -86,6 +97,13 @@ def literal(host: str) -> _Address | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # brackets that hold no address
+        return ""
 
 
 def _plain(host: str) -> str:

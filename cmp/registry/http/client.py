@@ -17,7 +17,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpcore
 import httpx
@@ -84,13 +84,28 @@ _GARBAGE = (
 _T = TypeVar("_T", bound=BaseException)
 
 
+class MakeContext(Protocol):
+    """`cmp.registry.http.tls.make_context` for one registry."""
+
+    def __call__(self, *, login: bool) -> ssl.SSLContext: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What requests must have in common to use one another's connections, besides the host."""
+
+    secure: bool
+    login: bool
+    proxy: Proxy | None
+
+
 class HttpClient:
     """An `Exchange` over HTTP/1.1, for one registry and the hosts that its login is sent to.
 
-    *context* makes what `cmp.registry.http.tls.make_context` does, when TLS is first spoken, and
-    may raise `RegistryError`, as then the request does. *listed* are the hosts of api_url and
-    token_hosts, for `Addresses`. *environment* holds the proxies; a proxied name is resolved by
-    the proxy, so only literal addresses are checked then. *clock* gives seconds.
+    *context* is `make_context` of the registry, called when TLS is first spoken; what it raises,
+    the request raises. *listed* are its `listed_hosts`: others are never shown the client
+    certificate. *environment* holds the proxies; a proxied name is resolved by the proxy, so only
+    literal addresses are checked then. *clock* gives seconds, *resolve* addresses.
 
     Connections are kept for 60 s and belong to the event loop of the first request; making a
     client needs no loop. `aclose` it. The head of a response is bounded by httpcore and h11: 100
@@ -99,20 +114,19 @@ class HttpClient:
 
     def __init__(
         self,
-        context: Callable[[], ssl.SSLContext],
+        context: MakeContext,
         *,
         listed: frozenset[str],
         environment: Mapping[str, str],
         clock: Callable[[], float] = time.monotonic,
         resolve: Resolve = resolve_host,
     ) -> None:
-        self._make_context = context
-        self._context: ssl.SSLContext | None = None
+        self._context = context
         self._addresses = Addresses(listed)
         self._proxies = Proxies(environment)
         self._clock = clock
         self._resolve = resolve
-        self._pools: dict[tuple[str, Proxy | None], httpcore.AsyncConnectionPool] = {}
+        self._pools: dict[_Way, httpcore.AsyncConnectionPool] = {}
 
     async def __call__(self, request: HttpRequest, /, *, seconds: float) -> HttpResponse:
         """The response to *request*, whole, within *seconds*; a closed idle connection counts not.
@@ -152,7 +166,9 @@ class HttpClient:
     async def _exchange(
         self, message: httpx.Request, proxy: Proxy | None, limit: int, seconds: float
     ) -> HttpResponse:
-        pool = self._pool(message.url.scheme, proxy)
+        secure = message.url.scheme == "https"
+        login = self._addresses.lists(_host(message.url))
+        pool = self._pool(_Way(secure=secure, login=secure and login, proxy=proxy))
         response = await _send(pool, message, min(_CONNECT_SECONDS, seconds / 2))
         try:
             read = await _read(message.method, response, limit)
@@ -164,35 +180,28 @@ class HttpClient:
             raise BadReplyError("RT544", "it speaks TLS there", remedy="write https:// in api_url")
         return read
 
-    def _pool(self, scheme: str, proxy: Proxy | None) -> httpcore.AsyncConnectionPool:
-        pool = self._pools.get((scheme, proxy))
-        if pool is None:
-            pool = self._new_pool(scheme, proxy)
-            self._pools[scheme, proxy] = pool
-        return pool
+    def _pool(self, way: _Way) -> httpcore.AsyncConnectionPool:
+        if way not in self._pools:
+            self._pools[way] = self._new_pool(way)
+        return self._pools[way]
 
-    def _new_pool(self, scheme: str, proxy: Proxy | None) -> httpcore.AsyncConnectionPool:
+    def _new_pool(self, way: _Way) -> httpcore.AsyncConnectionPool:
+        proxy = way.proxy
         # What the operator's own environment names as a proxy may have any address.
         check = self._addresses.check if proxy is None else _anywhere
-        network = CheckedNetwork(check, self._resolve)
-        if scheme == "https":
-            return httpcore.AsyncConnectionPool(
-                ssl_context=self._tls(),
-                max_connections=_CONNECTIONS,
-                keepalive_expiry=_KEEP_ALIVE,
-                network_backend=network if proxy is None else TunnelNetwork(proxy, network),
-            )
+        network: httpcore.AsyncNetworkBackend = CheckedNetwork(check, self._resolve)
+        forwarding: httpcore.Proxy | None = None
+        if proxy is not None and way.secure:
+            network = TunnelNetwork(proxy, network)
+        elif proxy is not None:
+            forwarding = _forwarding(proxy)
         return httpcore.AsyncConnectionPool(
-            proxy=None if proxy is None else _forwarding(proxy),
+            ssl_context=self._context(login=way.login) if way.secure else None,
+            proxy=forwarding,
             max_connections=_CONNECTIONS,
             keepalive_expiry=_KEEP_ALIVE,
             network_backend=network,
         )
-
-    def _tls(self) -> ssl.SSLContext:
-        if self._context is None:
-            self._context = self._make_context()
-        return self._context
 
 
 def error_of(error: Exception) -> RegistryError:

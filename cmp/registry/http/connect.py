@@ -105,7 +105,7 @@ class TunnelNetwork(httpcore.AsyncNetworkBackend):
     httpcore has tunnels too, but keeps one whose TLS handshake failed in its pool for ever.
     """
 
-    def __init__(self, proxy: Proxy, network: CheckedNetwork) -> None:
+    def __init__(self, proxy: Proxy, network: httpcore.AsyncNetworkBackend) -> None:
         self._proxy = proxy
         self._network = network
 
@@ -195,6 +195,10 @@ class _Stream(httpcore.AsyncNetworkStream):
     ) -> httpcore.AsyncNetworkStream:
         try:
             stream = await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        except httpcore.ConnectTimeout:
+            await self.aclose()
+            what = "it connects, and then does not answer to TLS"
+            raise UnreachableError("RT542", what, remedy="check the port in api_url") from None
         except BaseException:
             await self.aclose()
             raise

@@ -28,12 +28,15 @@ class _EncryptedKeyError(Exception):
     """The key asks for a password, which OpenSSL would ask of the terminal."""
 
 
-def make_context(endpoint: Endpoint, base: Path, certificates: Path | None) -> ssl.SSLContext:
-    """How *endpoint* is spoken to over TLS, 1.2 or later.
+def make_context(
+    endpoint: Endpoint, base: Path, certificates: Path | None, *, login: bool = True
+) -> ssl.SSLContext:
+    """How *endpoint*, and hosts it sends us to, are spoken to over TLS, 1.2 or later.
 
-    Paths in *endpoint* start from *base*; *certificates* is the folder with a file for each host.
-    With `insecure` nothing is verified and no authority is read. Raises `UnreachableError` for a
-    file that cannot be used, since it may be about to be rewritten.
+    The client certificate is shown only with *login*. Paths in *endpoint* start from *base*;
+    *certificates* is the folder with a file for each host. With `insecure` nothing is verified
+    and no authority is read. Raises `UnreachableError` for a file that cannot be used, since it
+    may be about to be rewritten.
     """
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -48,7 +51,7 @@ def make_context(endpoint: Endpoint, base: Path, certificates: Path | None) -> s
     else:
         for where, text in _authorities(endpoint, base, certificates):
             _trust(context, text, where)
-    if endpoint.client_cert:
+    if endpoint.client_cert and login:
         _show(context, base / endpoint.client_cert, base / endpoint.client_key)
     return context
 
