@@ -71,9 +71,10 @@ def explain(error: ssl.SSLError) -> tuple[str, str]:
     """What went wrong with TLS, and what to do, for a person."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _explain_verification(error)
-    reason = (error.reason or "").upper()
+    # The attribute is missing where Python and not OpenSSL made the error.
+    reason = getattr(error, "reason", None) or error.strerror or "no reason given"
     told = next((told for part, told in _REASONS.items() if part in reason), None)
-    return told or (f"TLS failed: {error.reason or error.strerror or 'no reason given'}", "")
+    return told or (f"TLS failed: {reason}", "")
 
 
 def _authorities(
