@@ -47,6 +47,12 @@ class Blob:
         """`sha256:…` of the bytes."""
         return digest_of(self.body)
 
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """The bytes as JSON."""
+        loaded: dict[str, Any] = json.loads(self.body)
+        return loaded
+
     @property
     def size(self) -> int:
         """Length in bytes."""
@@ -68,12 +74,6 @@ class Document(Blob):
 
     blobs: tuple[Blob, ...] = ()
     children: tuple[Document, ...] = ()
-
-    @cached_property
-    def content(self) -> dict[str, Any]:
-        """The bytes as JSON."""
-        loaded: dict[str, Any] = json.loads(self.body)
-        return loaded
 
 
 @dataclass(frozen=True)
@@ -189,11 +189,11 @@ def artifact(
     *,
     subject: Blob | None = None,
     annotations: Mapping[str, str] | None = None,
-    body: bytes = b"{}",
+    content: Blob | None = None,
 ) -> Document:
     """Something that is no image, attached to *subject* where there is one (OCI 1.1)."""
     settings = Blob(EMPTY, b"{}")
-    content = Blob(artifact_type, body)
+    content = content or Blob(artifact_type, b"{}")
     more: dict[str, object] = {"artifactType": artifact_type}
     if subject is not None:
         more["subject"] = subject.descriptor()
@@ -228,7 +228,7 @@ def cosign_signature(digest: str, signature: str = "bm90IGEgc2lnbmF0dXJl") -> Do
 def _platform_of(document: Document) -> str:
     if not document.blobs:
         return ""
-    settings = json.loads(document.blobs[0].body)
+    settings = document.blobs[0].content
     parts = (settings.get(key, "") for key in ("os", "architecture", "variant"))
     return "/".join(filter(None, parts))
 

@@ -50,11 +50,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """Content-Length, Date and the dropping of a HEAD's body are the server's business."""
+    """Lengths, Date and the dropping of a HEAD's body are the server's business."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    chunked: bool = False
 
 
 @dataclass(frozen=True)
@@ -244,10 +245,14 @@ def _bytes(request: Request, response: Response) -> bytes:
     lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
     lines += [f"{name}: {value}" for name, value in response.headers.items()]
     lines.append(f"Date: {formatdate(usegmt=True)}")
-    if response.status != HTTPStatus.NOT_MODIFIED:
+    body = response.body
+    if response.chunked:
+        lines.append("Transfer-Encoding: chunked")
+        body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
+    elif response.status != HTTPStatus.NOT_MODIFIED:
         lines.append(f"Content-Length: {len(response.body)}")
     head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
-    return head if request.method == "HEAD" else head + response.body
+    return head if request.method == "HEAD" else head + body
 
 
 def _plain(status: int) -> Response:

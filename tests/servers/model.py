@@ -44,16 +44,22 @@ class Known:
     tags: dict[str, str] = field(default_factory=dict)
     tagged: dict[str, int] = field(default_factory=dict)
     statistics: dict[str, Statistics] = field(default_factory=dict)
+    lost: bool = False  # not even that the repository exists
 
 
 @dataclass
 class Repository:
-    """*tags* name digests; *listed* are all manifests that can be pulled, tagged or not."""
+    """*tags* name digests; *listed* are all manifests that can be pulled, tagged or not.
+
+    *subjects* are digests with the digests that refer to them; a *broken* one has no readable
+    index.
+    """
 
     name: str
     tags: dict[str, str] = field(default_factory=dict)
     listed: set[str] = field(default_factory=set)
     blobs: dict[str, Blob] = field(default_factory=dict)
+    subjects: dict[str, list[str]] = field(default_factory=dict)
     known: Known = field(default_factory=Known)
     broken: bool = False
 
@@ -114,24 +120,33 @@ class Model:
     def delete(self, name: str, reference: str) -> None:
         """Delete a tag, whose digest stays, or a digest with all its tags."""
         with self.changing(name) as repository:
-            if reference in repository.tags:
-                del repository.tags[reference]
-                gone = {reference}
-            else:
-                gone = {tag for tag, digest in repository.tags.items() if digest == reference}
-                for tag in gone:
-                    del repository.tags[tag]
-                repository.listed.discard(reference)
+            digest = repository.tags.get(reference, reference)
+            gone = {reference}
+            if reference == digest:
+                gone = {tag for tag, named in repository.tags.items() if named == digest}
+                repository.listed.discard(digest)
+            for tag in gone:
+                del repository.tags[tag]
             _unknow(repository.known, gone)
+            if digest not in repository.tags.values():
+                repository.known.statistics.pop(digest, None)
 
-    def forget(self, name: str, tags: Iterable[str]) -> None:
-        """Search no longer knows *tags*, as after a restart in the middle of its first parse."""
+    def forget(self, name: str, tags: Iterable[str] | None = None) -> None:
+        """Search no longer knows *tags*, as after a restart in the middle of its first parse.
+
+        None: it does not even know the repository.
+        """
         with self.changing(name) as repository:
-            _unknow(repository.known, tags)
+            repository.known.lost = tags is None
+            _unknow(repository.known, list(repository.known.tags) if tags is None else tags)
 
-    def now(self) -> int:
-        """The time, in nanoseconds since the epoch."""
-        return self._clock()
+    def pulled(self, name: str, digest: str) -> None:
+        """The manifest *digest* was downloaded: that counts where it has statistics."""
+        with self.changing(name) as repository:
+            statistics = repository.known.statistics.get(digest)
+            if statistics is not None:
+                statistics.pulls += 1
+                statistics.pulled = self._clock()
 
     def trust(self, digest: str, author: str) -> None:
         """The signatures of *digest* are trusted from now on, as made by *author*."""
@@ -152,6 +167,9 @@ def _store(repository: Repository, document: Document, when: int, by: str) -> No
         _store(repository, child, when, by)
     for blob in document.blobs:
         repository.blobs[blob.digest] = blob
+    if document.digest not in repository.blobs and "subject" in document.content:
+        subject: str = document.content["subject"]["digest"]
+        repository.subjects.setdefault(subject, []).append(document.digest)
     repository.blobs[document.digest] = document
     repository.listed.add(document.digest)
     repository.known.statistics.setdefault(document.digest, Statistics(when, by))

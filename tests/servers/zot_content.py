@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from tests.servers.images import INDEX, Blob, Document, compact
+from tests.servers.images import INDEX, Blob, compact
 from tests.servers.loopback import Request, Response
 from tests.servers.model import Model, Repository
 from tests.servers.zot_errors import JSON, empty, listed
@@ -59,10 +59,7 @@ class Content:
         if found is None:
             return listed(HTTPStatus.NOT_FOUND, "MANIFEST_UNKNOWN", reference=reference)
         if request.method == "GET":
-            statistics = repository.known.statistics[found.digest]
-            with self._model.changing(name):
-                statistics.pulls += 1
-                statistics.pulled = self._model.now()
+            self._model.pulled(name, found.digest)
         return _served(found)
 
     def blob(self, _: Request, name: str, digest: str) -> Response:
@@ -120,22 +117,18 @@ class Content:
 
 def referring(repository: Repository, digest: str) -> list[dict[str, Any]]:
     """Descriptors of the manifests in *repository* whose subject is *digest*."""
-    return [
-        _referrer(document)
-        for document in map(repository.blobs.__getitem__, sorted(repository.listed))
-        if isinstance(document, Document)
-        and document.content.get("subject", {}).get("digest") == digest
-    ]
+    found = (each for each in repository.subjects.get(digest, ()) if each in repository.listed)
+    return [_referrer(repository.blobs[each]) for each in found]
 
 
-def artifact_type(document: Document) -> str:
+def artifact_type(document: Blob) -> str:
     """What Zot calls the type of an artifact: stated, else the config's media type."""
     stated: str = document.content.get("artifactType", "")
     settings: str = document.content.get("config", {}).get("mediaType", "")
     return stated or settings
 
 
-def _referrer(document: Document) -> dict[str, Any]:
+def _referrer(document: Blob) -> dict[str, Any]:
     described = document.descriptor(annotations=document.content.get("annotations"))
     return {**described, "artifactType": artifact_type(document)}
 
