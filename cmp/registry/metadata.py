@@ -6,9 +6,9 @@ Which build time counts is a rule that is passed in (`cmp.registry.buildtime`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
 
 from cachetools import LRUCache
 
@@ -33,6 +33,9 @@ LARGEST_DOCUMENT = 4 * 1024 * 1024
 AT_ONCE = 10
 # Entries of indexes, images and configs kept, of about 400 bytes each.
 REMEMBERED = 50_000
+
+_Item = TypeVar("_Item")
+_Answer = TypeVar("_Answer")
 
 
 class Content(Protocol):
@@ -106,29 +109,47 @@ class _Opened:
     content: Content
     documents: LRUCache[tuple[Repository, Descriptor], Image | Index]
     configs: LRUCache[tuple[Repository, str], Config]
+    # What is being read: an image that has a tag of its own is often in an index with another.
+    reading: dict[Descriptor | str, asyncio.Task[Any]] = field(default_factory=dict)
 
     async def document(self, manifest: Descriptor) -> Image | Index:
         """The manifest or index *manifest*, which is what its digest says."""
-        key = self.repository, manifest
-        document = self.documents.get(key)
+        document = self.documents.get((self.repository, manifest))
         if document is None:
-            check_digest(manifest.digest)
-            media_type, body = await self.content.manifest(manifest)
-            verify(manifest.digest, body)
-            document = read_manifest(media_type, body)
-            if _size(document) <= self.documents.maxsize:
-                self.documents[key] = document
+            document = await self._once(manifest, lambda: self._read_document(manifest))
         return document
 
     async def config(self, digest: str) -> Config:
         """The image config *digest*, which is what its digest says."""
-        key = self.repository, digest
-        config = self.configs.get(key)
+        config = self.configs.get((self.repository, digest))
         if config is None:
-            check_digest(digest)
-            body = await self.content.blob(digest)
-            verify(digest, body)
-            config = self.configs[key] = read_config(body)
+            config = await self._once(digest, lambda: self._read_config(digest))
+        return config
+
+    async def _once(
+        self, key: Descriptor | str, read: Callable[[], Coroutine[Any, Any, _Answer]]
+    ) -> _Answer:
+        """What *read* brings, or who reads the same already."""
+        task: asyncio.Task[_Answer] | None = self.reading.get(key)
+        if task is None:
+            task = self.reading[key] = asyncio.create_task(read())
+            task.add_done_callback(lambda _: self.reading.pop(key))
+        return await task
+
+    async def _read_document(self, manifest: Descriptor) -> Image | Index:
+        check_digest(manifest.digest)
+        media_type, body = await self.content.manifest(manifest)
+        verify(manifest.digest, body)
+        document = read_manifest(media_type, body)
+        if _size(document) <= self.documents.maxsize:
+            self.documents[self.repository, manifest] = document
+        return document
+
+    async def _read_config(self, digest: str) -> Config:
+        check_digest(digest)
+        body = await self.content.blob(digest)
+        verify(digest, body)
+        config = self.configs[self.repository, digest] = read_config(body)
         return config
 
 
@@ -145,10 +166,6 @@ def faulty(error: RegistryError) -> Tag:
     else:
         fault = Fault.UNREADABLE
     return Tag("", fault=fault, detail=error.what)
-
-
-_Item = TypeVar("_Item")
-_Answer = TypeVar("_Answer")
 
 
 async def _each(

@@ -23,7 +23,8 @@ from cmp.registry.documents import (
     OCI_MANIFEST,
     Descriptor,
 )
-from cmp.registry.http.api import Call, RegistryApi
+from cmp.registry.http.api import RegistryApi
+from cmp.registry.http.call import Call
 from cmp.registry.http.exchange import HttpResponse
 from cmp.registry.http.link import next_query
 from cmp.registry.metadata import LARGEST_DOCUMENT

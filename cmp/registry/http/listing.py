@@ -15,7 +15,8 @@ from pydantic_core import from_json
 
 from cmp.errors import BadReplyError, NotFoundError, RegistryError, UnreachableError
 from cmp.reference import Repository
-from cmp.registry.http.api import Call, RegistryApi
+from cmp.registry.http.api import RegistryApi
+from cmp.registry.http.call import Call
 from cmp.registry.http.exchange import HttpResponse
 from cmp.registry.http.link import next_query
 from cmp.tags import Listing
@@ -123,7 +124,8 @@ def read_names(response: HttpResponse) -> list[str]:
 def _named(error: RegistryError, repository: Repository) -> RegistryError:
     """*error*, said to be one of listing *repository*, in words that people search for."""
     named = copy(error)
-    named.what = f"Failed to get tags for {repository}: {error.what}"
+    what = ": ".join(filter(None, (error.where, error.what)))
+    named.what, named.where = f"Failed to get tags for {repository}: {what}", ""
     return named
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from cmp.registry.http.api import RegistryApi
 from cmp.registry.http.exchange import Exchange, HttpRequest, HttpResponse
 from cmp.registry.logins import Logins
 from cmp.registry.secrets import NoSecrets
+from tests.servers.images import Document
 
 NOT_FOUND = b"404 page not found\n"
 NAME_UNKNOWN = b'{"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known"}]}'
@@ -50,11 +52,16 @@ class FakeRegistry:
         self.answers = dict(answers)
         self.otherwise = otherwise
         self.requests: list[HttpRequest] = []
+        self.closed = 0
 
     @property
     def asked(self) -> list[str]:
         """What was asked, as the keys of the answers."""
         return [_key(request) for request in self.requests]
+
+    async def aclose(self) -> None:
+        """Note that nobody will ask any more."""
+        self.closed += 1
 
     async def __call__(self, request: HttpRequest, /, *, seconds: float) -> HttpResponse:
         """The next answer, checked against the limit as a client does."""
@@ -96,3 +103,25 @@ async def _pause(_seconds: float) -> None:
 
 def _standing() -> float:
     return 0.0
+
+
+def holding(path: str, tags: Mapping[str, Document]) -> dict[str, Answer | list[Answer]]:
+    """The answers of a registry that is no Zot, and has *tags* in the repository *path*."""
+    answers: dict[str, Answer | list[Answer]] = {f"GET /v2/{path}/tags/list": page(tags)}
+    for tag, document in tags.items():
+        named = _served(document)
+        answers[f"HEAD /v2/{path}/manifests/{tag}"] = replace(named, body=b"")
+        answers[f"GET /v2/{path}/manifests/{document.digest}"] = named
+        for child in document.children:
+            answers[f"GET /v2/{path}/manifests/{child.digest}"] = _served(child)
+        for blob in (
+            *document.blobs,
+            *(blob for each in document.children for blob in each.blobs),
+        ):
+            answers[f"GET /v2/{path}/blobs/{blob.digest}"] = answer(blob.body)
+    return answers
+
+
+def _served(document: Document) -> HttpResponse:
+    named = {"content-type": document.media_type, "docker-content-digest": document.digest}
+    return answer(document.body, headers=named)

@@ -1,0 +1,98 @@
+"""`HttpSource`: the `TagSource` of one registry over HTTP, asked in Zot's way where it is a Zot.
+
+`tags/list` alone says which tags there are. What a tag is, Zot's search tells in one request;
+elsewhere manifests and image configs do, each read once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+
+from cmp.cosign import Claim
+from cmp.errors import BadReplyError
+from cmp.reference import Repository, is_repository_path
+from cmp.registry.endpoint import Endpoint
+from cmp.registry.http.api import RegistryApi
+from cmp.registry.http.content import HttpContent
+from cmp.registry.http.listing import Lister
+from cmp.registry.metadata import Describer
+from cmp.registry.signatures import read_claims
+from cmp.registry.unsearched import describe_unsearched
+from cmp.registry.zot.metadata import ZotDescriber
+from cmp.tags import Listing, Needs, Tag
+
+
+class HttpSource:
+    """What the registry *endpoint* holds, which *api* asks.
+
+    Repositories are asked for by their paths there. *clock* gives seconds since the epoch,
+    *monotonic* some that never go back.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        api: RegistryApi,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._endpoint = endpoint
+        self._api = api
+        self._lister = Lister(api, endpoint.base_url, clock)
+        # Documents are remembered for all logins: whoever has a digest got it by his own login,
+        # and what it stands for is known from nothing else.
+        self._describer = Describer()
+        self._zot = ZotDescriber(endpoint, api, clock=monotonic)
+        self._pull_secret = ""
+
+    def authorised(self, pull_secret: str) -> HttpSource:
+        """The same registry, asked with the login of *pull_secret*."""
+        view = copy(self)
+        view._pull_secret = pull_secret  # noqa: SLF001  # its own class
+        return view
+
+    async def list_tags(self, repository: Repository) -> Listing:
+        """All tag names of *repository*, in the order in which the registry lists them."""
+        _check_path(repository)
+        return await self._lister.list_tags(repository, self._pull_secret)
+
+    async def describe(
+        self, repository: Repository, names: Sequence[str], needs: Needs
+    ) -> Mapping[str, Tag]:
+        """A `Tag` for each of *names*."""
+        _check_path(repository)
+        if needs.names_only:
+            return {name: Tag(name) for name in names}
+        content = await self._content(repository)
+        if content.as_blobs:
+            return await self._zot.describe(
+                repository, content, names, needs, pull_secret=self._pull_secret
+            )
+        why = f"the registry {self._endpoint.name} is no Zot, which alone tells this"
+        return await describe_unsearched(
+            self._describer, repository, content, names, needs, why=why
+        )
+
+    async def signatures(self, repository: Repository, digest: str) -> Sequence[Claim]:
+        """What claims to be a signature of *digest*."""
+        _check_path(repository)
+        return await read_claims(await self._content(repository), digest)
+
+    async def _content(self, repository: Repository) -> HttpContent:
+        is_zot = await self._zot.is_zot(self._pull_secret)
+        return HttpContent(
+            self._api,
+            self._endpoint.base_url,
+            repository.path,
+            pull_secret=self._pull_secret,
+            as_blobs=is_zot,
+        )
+
+
+def _check_path(repository: Repository) -> None:
+    """Nothing if the path may stand in a URL as it is, which Zot wants. Raises `BadReplyError`."""
+    if not is_repository_path(repository.path):
+        raise BadReplyError("RT508", f"{repository.path!r} is not a repository's name")
