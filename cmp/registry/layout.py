@@ -14,6 +14,7 @@ import asyncio
 import difflib
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,10 @@ from cmp.registry.digest import check_digest
 from cmp.registry.documents import Descriptor, Index, read_listing
 from cmp.registry.files import Files
 from cmp.registry.metadata import LARGEST_DOCUMENT, Describer
+from cmp.registry.referrers import Referrer
+from cmp.registry.signatures import read_claims
+from cmp.registry.signatures import read_claims
+from cmp.registry.unsearched import describe_unsearched
 from cmp.tags import Listing, Needs, Tag
 
 # A tag takes about 215 bytes of index.json: 300,000 tags, thirty times what Zot was measured with.
@@ -34,8 +39,11 @@ _PAUSES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
 # A file this young (seconds) may still be being written: the second look comes a moment later.
 _FRESH = 2.0
 _MOMENT = 0.01
+_NO_SEARCH = "a storage root on disk does not hold this: ask Zot itself, by its https: URL"
 # Folders looked through for names like the one that is missing: an error must not take long.
 MOST_FOLDERS = 1000
+# Manifests without a tag that are looked through for signatures: children of indexes, and those.
+MOST_UNTAGGED = 2000
 
 Clock = Callable[[], float]
 Pause = Callable[[float], Awaitable[None]]
@@ -69,7 +77,9 @@ class LayoutSource:
     ) -> Mapping[str, Tag]:
         """A `Tag` for each of *names*."""
         content = await self._content(repository)
-        return await self._describer.describe(repository, content, names, needs)
+        return await describe_unsearched(
+            self._describer, repository, content, names, needs, why=_NO_SEARCH
+        )
 
     def authorised(self, _pull_secret: str) -> LayoutSource:
         """The same: a folder asks for no login."""
@@ -77,12 +87,13 @@ class LayoutSource:
 
     async def signatures(self, repository: Repository, digest: str) -> Sequence[Claim]:
         """What claims to be a signature of *digest*."""
-        raise NotImplementedError
+        return await read_claims(await self._content(repository), digest)
 
     async def _content(self, repository: Repository) -> _LayoutContent:
         folder = self._folder(repository)
         index = await self._index(repository, folder)
-        return _LayoutContent(self._files, folder, _tags(index, repository))
+        untagged = tuple(entry.manifest for entry in index.entries if not entry.name)
+        return _LayoutContent(self._files, folder, _tags(index, repository), untagged)
 
     def _folder(self, repository: Repository) -> str:
         """Where *repository* lies below the root: its path and a slash, or "" for the root."""
@@ -138,11 +149,15 @@ class LayoutSource:
 
 @dataclass(frozen=True, slots=True)
 class _LayoutContent:
-    """What one repository held when its index was read; *tags* are what it names."""
+    """What one repository held when its index was read; *tags* are what it names.
+
+    *untagged* are the manifests that stand there without a name, in the order of the pushes.
+    """
 
     files: Files
     folder: str
     tags: Mapping[str, Descriptor]
+    untagged: Sequence[Descriptor]
 
     async def resolve(self, tag: str) -> Descriptor:
         """The manifest that *tag* names."""
@@ -160,6 +175,21 @@ class _LayoutContent:
         check_digest(digest)
         path = f"{self.folder}blobs/{digest.replace(':', '/')}"
         return self.files.read(path, LARGEST_DOCUMENT)
+
+    async def referrers(self, digest: str) -> Sequence[Referrer]:
+        """The manifests that no tag names and that name *digest*, as what is about it does.
+
+        A layout has no list of referrers; of what was pushed last the most are looked at.
+        """
+        found = []
+        for manifest in self.untagged[-MOST_UNTAGGED:]:
+            with suppress(NotFoundError, BadReplyError):
+                if digest.encode() in await self.blob(manifest.digest):
+                    found.append(Referrer(manifest.media_type, manifest.digest))
+        return found
+
+    async def referrers(self, _digest: str) -> None:
+        """Nothing: a layout has no list of referrers, only their tags."""
 
 
 def _tags(index: Index, repository: Repository) -> dict[str, Descriptor]:

@@ -5,27 +5,36 @@ Only registries that are listed are ever asked, unless names may be inferred.
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from cmp.cosign import Claim
 from cmp.errors import Finding, RegistryError
 from cmp.reference import Repository
 from cmp.registry.config import load_config
 from cmp.registry.endpoint import Endpoint, SortMode
+from cmp.registry.http.connections import Client, Connection, Connections, Surroundings
 from cmp.registry.layout import Clock, LayoutSource
 from cmp.registry.port import TagSource
 from cmp.registry.routing import Route, Routing
+from cmp.registry.secrets import NoSecrets, Secrets
 from cmp.tags import Fault, Listing, Needs, Tag, positions_as_times
 
 
 class Registries:
-    """The registries that may be asked; those on disk keep what they remember by digest.
+    """The registries that may be asked; they keep what they remember by digest.
 
-    *base* is the folder that relative `file:` URLs start from. With *infer* also Docker Hub and
-    any host by its name count as listed. *clock* gives seconds since the epoch.
+        async with registries:
+            tags = await RoutedSource(registries).list_tags(repository)
+
+    *base* is the folder that relative `file:` URLs and paths of certificates start from. With
+    *infer* also Docker Hub and any host by its name count as listed. *clock* gives seconds since
+    the epoch.
     """
 
     def __init__(
@@ -35,20 +44,54 @@ class Registries:
         *,
         infer: bool = False,
         clock: Clock = time.time,
+        surroundings: Surroundings | None = None,
     ) -> None:
         self._routing = Routing(endpoints, infer=infer)
         self._base = base
         self._clock = clock
         self._layouts: dict[str, LayoutSource] = {}  # by prefix, which is unique
+        self._connections = Connections(
+            base, surroundings or Surroundings(), clock=clock, monotonic=time.monotonic
+        )
 
     @classmethod
-    def load(cls, path: Path, *, clock: Clock = time.time) -> tuple[Registries, list[Finding]]:
+    def load(
+        cls,
+        path: Path,
+        *,
+        clock: Clock = time.time,
+        secrets: Secrets | None = None,
+        certificates: Path | None = None,
+        environment: Mapping[str, str] = os.environ,
+        client: Callable[[Endpoint], Client] | None = None,
+    ) -> tuple[Registries, list[Finding]]:
         """What the registries.conf at *path* lists: nothing, if a finding is an error.
 
-        Raises `RuleError` where it cannot be read at all.
+        The others are as in `Surroundings`. Raises `RuleError` where it cannot be read at all.
         """
         endpoints, findings = load_config(path)
-        return cls(endpoints, path.parent, clock=clock), findings
+        surroundings = Surroundings(
+            secrets=secrets or NoSecrets(),
+            certificates=certificates,
+            environment=environment,
+            client=client,
+        )
+        return cls(endpoints, path.parent, clock=clock, surroundings=surroundings), findings
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections; who asks later connects anew."""
+        await self._connections.aclose()
 
     def route(self, repository: Repository) -> Route:
         """Which registry has *repository*, and under which path. Raises `RegistryError`."""
@@ -64,14 +107,14 @@ class Registries:
     def source(self, repository: Repository) -> tuple[TagSource, Repository]:
         """Who answers for *repository*, and what to ask for there. Raises `RegistryError`."""
         route = self.route(repository)
-        endpoint = route.endpoint
-        if not endpoint.is_layout:
-            raise RegistryError(
-                "RT516",
-                f"registries over HTTP are not in this version: {endpoint.name} is one",
-                remedy="name a storage root with api_url: file:///path",
-            )
-        return self._layout(endpoint), Repository(repository.registry, route.path)
+        asked = Repository(repository.registry, route.path)
+        if route.endpoint.is_layout:
+            return self._layout(route.endpoint), asked
+        return self._connections.to(route.endpoint).source, asked
+
+    def connection(self, endpoint: Endpoint) -> Connection:
+        """What asks *endpoint*, which is over HTTP. Raises `RegistryError`."""
+        return self._connections.to(endpoint)
 
     def _layout(self, endpoint: Endpoint) -> LayoutSource:
         layout = self._layouts.get(endpoint.prefix)
@@ -88,36 +131,42 @@ class Registries:
 class RoutedSource:
     """The `TagSource` that asks, for each repository, the registry that has it."""
 
-    def __init__(self, registries: Registries) -> None:
+    def __init__(self, registries: Registries, pull_secret: str = "") -> None:
         self._registries = registries
+        self._pull_secret = pull_secret
 
-    def authorised(self, _pull_secret: str) -> RoutedSource:
+    def authorised(self, pull_secret: str) -> RoutedSource:
         """The same, with the login of a rule's pull secret."""
-        return self
+        return RoutedSource(self._registries, pull_secret)
 
     async def signatures(self, repository: Repository, digest: str) -> Sequence[Claim]:
         """What claims to be a signature of *digest*."""
-        source, asked = self._registries.source(repository)
+        source, asked = self._source(repository)
         return await source.signatures(asked, digest)
 
     async def list_tags(self, repository: Repository) -> Listing:
         """All tag names of *repository*."""
-        source, asked = self._registries.source(repository)
+        source, asked = self._source(repository)
         return replace(await source.list_tags(asked), repository=repository)
 
     async def describe(
         self, repository: Repository, names: Sequence[str], needs: Needs
     ) -> Mapping[str, Tag]:
         """A `Tag` for each of *names*; where tags are sorted by age, their place is their time."""
-        source, asked = self._registries.source(repository)
+        source, asked = self._source(repository)
         mode = self._registries.route(repository).endpoint.tagsortmode
         if mode is SortMode.NONE or not needs.created:
             return await source.describe(asked, names, needs)
         listing = await source.list_tags(asked)
         tags = _by_place(names, listing, mode)
-        if needs.digest:
-            tags |= await _with_digests(tags, source, asked)
+        other = replace(needs, created=False, platforms=())
+        if not other.names_only:
+            tags |= await _with_the_rest(tags, source, asked, other)
         return tags
+
+    def _source(self, repository: Repository) -> tuple[TagSource, Repository]:
+        source, asked = self._registries.source(repository)
+        return source.authorised(self._pull_secret), asked
 
 
 def _by_place(names: Sequence[str], listing: Listing, mode: SortMode) -> dict[str, Tag]:
@@ -135,16 +184,19 @@ def _by_place(names: Sequence[str], listing: Listing, mode: SortMode) -> dict[st
     }
 
 
-async def _with_digests(
-    tags: Mapping[str, Tag], source: TagSource, asked: Repository
+async def _with_the_rest(
+    tags: Mapping[str, Tag], source: TagSource, asked: Repository, needs: Needs
 ) -> dict[str, Tag]:
-    """Those of *tags* that are listed, with their digests; faulty where that cannot be known.
+    """Those of *tags* that are listed, with what else is needed; faulty where it is not known.
 
     Nothing else of their manifests counts: neither the platform nor a build time.
     """
     listed = [name for name, tag in tags.items() if tag.fault is None]
-    described = await source.describe(asked, listed, Needs(digest=True))
-    return {
-        name: replace(tags[name], digest=tag.digest) if tag.digest else tag
-        for name, tag in described.items()
-    }
+    described = await source.describe(asked, listed, needs)
+    return {name: _placed(tag, tags[name], needs) for name, tag in described.items()}
+
+
+def _placed(described: Tag, by_place: Tag, needs: Needs) -> Tag:
+    if described.fault is not None and (needs.searched or not described.digest):
+        return described
+    return replace(described, created=by_place.created, fault=None, detail=by_place.detail)

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cmp.errors import RegistryError
+from cmp.cosign import Claim
+from cmp.errors import NotFoundError, RegistryError
 from cmp.reference import Repository
 from cmp.registry import Registries, RoutedSource
-from cmp.tags import Fault, Needs
+from cmp.registry.endpoint import Endpoint
+from cmp.registry.secrets import SecretFiles
+from cmp.tags import Fault, Listing, Needs, Tag
 from examples.zot_storage import Image, write_repository
+from tests.registry.http.fake import Answer, FakeRegistry, holding, page
+from tests.servers.images import image
+from tests.servers.model import Model
+from tests.servers.zot import ZotServer
 
 APP = Repository("registry.example.com", "team/app")
 CONF = """\
@@ -33,6 +42,11 @@ registries:
 - name: remote
   prefix: remote.example.com
   api_url: https://remote.example.com
+- name: ages
+  prefix: ages.example.com/team
+  api_url: https://ages.example.com/registry
+  tagsortmode: latest-last
+  kind: oci
 """
 
 
@@ -140,7 +154,6 @@ def test_a_registry_keeps_its_source_so_that_it_can_remember(registries: Registr
     [
         ("other.example.com", "other.example.com is not listed in registries.conf"),
         ("registry.example.com:5000", "not listed"),
-        ("remote.example.com", "registries over HTTP are not in this version"),
     ],
 )
 def test_no_other_registry_is_asked(registries: Registries, registry: str, message: str) -> None:
@@ -178,3 +191,221 @@ def test_a_broken_file_lists_nothing(tmp_path: Path) -> None:
     assert [finding.code for finding in findings] == ["RT304"]
     with pytest.raises(RegistryError, match="not listed"):
         registries.source(APP)
+
+
+REMOTE = Repository("remote.example.com", "team/app")
+AGES = Repository("ages.example.com", "team/app")
+DIGEST_OF_NONE = f"sha256:{'0' * 64}"
+IMAGES = {f"v{number}": image(f"2026-01-0{number}T00:00:00Z") for number in (3, 1, 2)}
+
+
+class Remote:
+    """Makes clients, all of them the same *registry*; *made* tells for which endpoints."""
+
+    def __init__(self, answers: Mapping[str, Answer | list[Answer]]) -> None:
+        self.registry = FakeRegistry(answers)
+        self.made: list[str] = []
+
+    def __call__(self, endpoint: Endpoint) -> FakeRegistry:
+        """The client for *endpoint*."""
+        self.made.append(endpoint.name)
+        return self.registry
+
+
+def load(tmp_path: Path, remote: Remote, **given: Any) -> Registries:
+    """The registries of CONF, those over HTTP asked by *remote*."""
+    conf = tmp_path / "registries.conf"
+    conf.write_text(given.pop("conf", CONF))
+    registries, _ = Registries.load(conf, clock=lambda: 7.0, client=remote, **given)
+    return registries
+
+
+Use = Callable[[RoutedSource], Awaitable[Any]]
+
+
+def ask(registries: Registries, use: Use) -> Any:
+    """What *use* gets from the registries, which are closed then."""
+
+    async def run() -> Any:
+        async with registries:
+            return await use(RoutedSource(registries))
+
+    return asyncio.run(run())
+
+
+def test_a_registry_over_http_is_asked_by_one_client_that_is_closed(tmp_path: Path) -> None:
+    remote = Remote(holding("team/app", IMAGES))
+    registries = load(tmp_path, remote)
+
+    async def use(source: RoutedSource) -> list[Listing]:
+        return [await source.list_tags(REMOTE), await source.authorised("").list_tags(REMOTE)]
+
+    first, second = ask(registries, use)
+
+    assert first.names == second.names == ("v3", "v1", "v2")
+    assert (first.repository, first.observed_at) == (REMOTE, 7.0)
+    assert remote.made == ["remote"]
+    assert remote.registry.closed == 1
+
+
+def test_no_client_is_made_for_a_registry_that_nobody_asks(tmp_path: Path) -> None:
+    remote = Remote({})
+    write_repository(tmp_path / "zot", "team/app", {"v1": Image(None)})
+
+    ask(load(tmp_path, remote), lambda source: source.list_tags(APP))
+
+    assert remote.made == []
+
+
+def test_what_was_closed_is_opened_anew_when_it_is_asked(tmp_path: Path) -> None:
+    remote = Remote(holding("team/app", IMAGES))
+    registries = load(tmp_path, remote)
+
+    for _ in range(2):  # each in an event loop of its own
+        ask(registries, lambda source: source.list_tags(REMOTE))
+
+    assert remote.made == ["remote", "remote"]
+    assert remote.registry.closed == 2
+
+
+def test_clients_are_closed_after_an_error_too(tmp_path: Path) -> None:
+    remote = Remote({})
+
+    with pytest.raises(
+        NotFoundError, match=r"Failed to get tags for remote\.example\.com/team/app"
+    ):
+        ask(load(tmp_path, remote), lambda source: source.list_tags(REMOTE))
+
+    assert remote.registry.closed == 1
+
+
+def test_a_repository_is_asked_for_by_its_path_on_the_registry(tmp_path: Path) -> None:
+    conf = """\
+registries:
+- {name: mirror, prefix: docker.io, api_url: https://mirror.example.com/hub, kind: oci}
+"""
+    remote = Remote({"GET /hub/v2/library/nginx/tags/list": page(["1.27"])})
+    nginx = Repository("docker.io", "library/nginx")
+
+    found = ask(load(tmp_path, remote, conf=conf), lambda source: source.list_tags(nginx))
+
+    assert (found.repository, found.names) == (nginx, ("1.27",))
+
+
+def test_a_rule_is_answered_with_the_login_of_its_pull_secret(tmp_path: Path) -> None:
+    remote = Remote(holding("team/app", IMAGES))
+    login = tmp_path / "secrets" / "team" / "login"
+    login.mkdir(parents=True)
+    (login / "auth").write_text("user:password")
+    registries = load(tmp_path, remote, secrets=SecretFiles(tmp_path / "secrets"))
+
+    async def use(source: RoutedSource) -> None:
+        await source.list_tags(REMOTE)
+        await source.authorised("secret:team/login#auth").list_tags(REMOTE)
+
+    ask(registries, use)
+
+    sent = [request.headers.get("authorization") for request in remote.registry.requests]
+    assert sent == [None, "Basic dXNlcjpwYXNzd29yZA=="]
+
+
+def test_credentials_of_the_environment_are_those_that_were_passed_in(tmp_path: Path) -> None:
+    remote = Remote(holding("team/app", IMAGES))
+    conf = CONF.replace("name: remote\n", "name: remote\n  credentials: env:LOGIN\n")
+    registries = load(tmp_path, remote, conf=conf, environment={"LOGIN": "user:password"})
+
+    ask(registries, lambda source: source.list_tags(REMOTE))
+
+    sent = [request.headers.get("authorization") for request in remote.registry.requests]
+    assert sent == ["Basic dXNlcjpwYXNzd29yZA=="]
+
+
+def test_a_source_over_http_describes_and_tells_signatures(tmp_path: Path) -> None:
+    remote = Remote(holding("team/app", IMAGES))
+
+    async def use(source: RoutedSource) -> tuple[Mapping[str, Tag], Sequence[Claim]]:
+        return (
+            await source.describe(REMOTE, ["v1"], Needs(created=True)),
+            await source.signatures(REMOTE, IMAGES["v1"].digest),
+        )
+
+    tags, claims = ask(load(tmp_path, remote), use)
+
+    assert tags["v1"].digest == IMAGES["v1"].digest
+    assert list(claims) == []
+
+
+def test_places_of_tags_over_http_are_their_times(tmp_path: Path) -> None:
+    answers = {
+        key.replace(" /", " /registry/"): value
+        for key, value in holding("team/app", IMAGES).items()
+    }
+    remote = Remote(answers)
+    needs = Needs(created=True, digest=True, platforms=("other/platform",))
+
+    tags = ask(load(tmp_path, remote), lambda source: source.describe(AGES, list(IMAGES), needs))
+
+    assert sorted(tags, key=lambda name: tags[name].created) == ["v3", "v1", "v2"]
+    assert {name: tag.digest for name, tag in tags.items()} == {
+        name: document.digest for name, document in IMAGES.items()
+    }
+    assert all(tag.detail.startswith("tagsortmode latest-last") for tag in tags.values())
+
+
+def test_places_of_tags_do_not_answer_what_only_zot_tells(tmp_path: Path) -> None:
+    remote = Remote({"GET /registry/v2/team/app/tags/list": page(["v1"])})
+    needs = Needs(created=True, pushed=True)
+
+    tags = ask(load(tmp_path, remote), lambda source: source.describe(AGES, ["v1"], needs))
+
+    assert tags["v1"].created == 0
+    assert tags["v1"].unanswered == "the registry ages is no Zot, which alone tells this"
+
+
+def test_a_storage_root_does_not_answer_what_only_zot_tells(registries: Registries) -> None:
+    source = RoutedSource(registries)
+
+    tags = asyncio.run(source.describe(APP, ["v1"], Needs(created=True, severity=True)))
+
+    assert tags["v1"].created is not None
+    assert tags["v1"].unanswered.startswith("a storage root on disk does not hold this")
+
+
+def test_a_storage_root_tells_signatures(registries: Registries) -> None:
+    source = RoutedSource(registries)
+
+    assert list(asyncio.run(source.signatures(APP, DIGEST_OF_NONE))) == []
+
+
+def test_an_api_url_that_is_no_url_of_http_is_an_error(tmp_path: Path) -> None:
+    conf = CONF.replace("https://remote.example.com", "remote.example.com")
+    remote = Remote({})
+
+    with pytest.raises(RegistryError, match="no https: or http: URL"):
+        ask(load(tmp_path, remote, conf=conf), lambda source: source.list_tags(REMOTE))
+    assert remote.registry.requests == []
+
+
+def test_the_connection_to_a_registry_is_the_one_that_its_source_asks(tmp_path: Path) -> None:
+    remote = Remote({})
+    registries = load(tmp_path, remote)
+    endpoint = registries.route(REMOTE).endpoint
+
+    connection = registries.connection(endpoint)
+
+    assert connection.source is registries.source(REMOTE)[0]
+    assert connection.client is remote.registry
+
+
+def test_without_any_other_a_real_client_asks_and_leaves_nothing_open(tmp_path: Path) -> None:
+    model = Model()
+    model.push_all("team/app", IMAGES.items())
+    with ZotServer(model) as zot:
+        conf = tmp_path / "registries.conf"
+        conf.write_text(CONF.replace("https://remote.example.com", zot.url))
+        registries, _ = Registries.load(conf, environment={})
+
+        listing = ask(registries, lambda source: source.list_tags(REMOTE))
+
+    assert listing.names == ("v1", "v2", "v3")
+    assert zot.targets() == ["/v2/team/app/tags/list"]
