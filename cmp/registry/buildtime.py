@@ -215,8 +215,7 @@ async def _children(opener: Opener, index: Index) -> list[Child]:
         try:
             document = await opener.document(manifest)
             if isinstance(document, Index):
-                known = set(waiting)
-                waiting.extend(each for each in _manifests(document) if each not in known)
+                waiting.extend(_manifests(document))
                 continue
             platform = stated.get(manifest.digest, Platform("", ""))
             children.append(await _child(opener, document, platform))
@@ -226,8 +225,9 @@ async def _children(opener: Opener, index: Index) -> list[Child]:
 
 
 def _manifests(index: Index) -> list[Descriptor]:
+    """What is listed twice is there twice, as for Zot; it is opened once, and remembered."""
     listed = (entry.manifest for entry in index.entries)
-    return list(dict.fromkeys(each for each in listed if each.media_type in _MANIFESTS))
+    return [manifest for manifest in listed if manifest.media_type in _MANIFESTS]
 
 
 async def _child(opener: Opener, image: Image, stated: Platform) -> Child:

@@ -32,6 +32,7 @@ class Zot(Enum):
     """What a registry is."""
 
     NONE = "no Zot"
+    DENIED = "what does not tell this login"
     SEARCHLESS = "a Zot with its search off"
     SEARCHING = "a Zot with its search on"
 
@@ -50,8 +51,9 @@ class Detector:
     async def find(self, pull_secret: str = "") -> Zot:
         """What the registry is, as the login of *pull_secret* sees it: asked for once.
 
-        Where `kind` says what it is, nothing is asked. Raises `UnreachableError` and
-        `ThrottledError`, and remembers nothing then: to guess would be to choose by another rule.
+        Where `kind` says what it is, nothing is asked. A refused login is not remembered, for it
+        may soon be right. Raises `UnreachableError` and `ThrottledError`, and remembers nothing
+        then: to guess would be to choose by another rule.
         """
         if self._kind is Kind.ZOT:
             return Zot.SEARCHING
@@ -60,15 +62,18 @@ class Detector:
         async with self._asking:
             known = self._known.get(pull_secret)
             if known is None:
-                known = self._known[pull_secret] = await self._ask(pull_secret)
+                known = await self._ask(pull_secret)
+                if known is not Zot.DENIED:
+                    self._known[pull_secret] = known
             return known
 
     async def _ask(self, pull_secret: str) -> Zot:
         call = Call("GET", _DISCOVER, limit=_LARGEST_LIST, pull_secret=pull_secret)
         try:
             return _read(await self._api.call(call))
-        except (BadReplyError, DeniedError):
-            # No Zot keeps its extensions from those who may read its repositories.
+        except DeniedError:
+            return Zot.DENIED
+        except BadReplyError:
             return Zot.NONE
 
 

@@ -25,6 +25,7 @@ from cmp.tags import Fault, Needs, Tag
 # After an event search is behind by a tag or two; more than these are missing while it is rebuilt.
 MOST_ASKED = 200
 
+_UNTOLD = "refuses to tell whether it is a Zot: set kind to zot or oci"
 _UNKNOWN = "Zot's search does not know this tag yet"
 
 
@@ -70,7 +71,10 @@ class ZotDescriber:
 
         Asks once at most, and nothing where `kind` says it. Raises `RegistryError`.
         """
-        return await self._detector.find(pull_secret) is not Zot.NONE
+        found = await self._detector.find(pull_secret)
+        if found is Zot.DENIED:
+            self._remarks[f"{self._name}: {_UNTOLD}"] = None
+        return found in (Zot.SEARCHLESS, Zot.SEARCHING)
 
     async def describe(
         self,

@@ -1,0 +1,133 @@
+"""Whether a registry is a Zot is asked once, and a guess is never made of a silence."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from cmp.errors import BadReplyError, DeniedError, RegistryError, ThrottledError, UnreachableError
+from cmp.registry.endpoint import Kind
+from cmp.registry.http.exchange import HttpResponse
+from cmp.registry.zot.detect import REMEMBERED_SECONDS, Detector, Zot
+from tests.registry.zot.fake import NOT_FOUND, FakeZot, Reply, answer, api_of, endpoint
+
+SEARCHING = {"name": "_zot", "endpoints": ["/v2/_zot/ext/search"]}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def detector(zot: FakeZot, kind: Kind = Kind.UNKNOWN, clock: Clock | None = None) -> Detector:
+    return Detector(endpoint(kind), api_of(zot, kind), clock=clock or Clock())
+
+
+def found(reply: Reply) -> Zot:
+    zot = FakeZot({})
+    zot.instead["discover"] = reply
+    return asyncio.run(detector(zot).find())
+
+
+ANSWERS: dict[str, tuple[Any, Zot]] = {
+    "search": ({"extensions": [SEARCHING]}, Zot.SEARCHING),
+    "search among others": (
+        {"extensions": [None, {"name": "x"}, {"name": "_zot"}, SEARCHING]},
+        Zot.SEARCHING,
+    ),
+    "no extensions": ({"extensions": []}, Zot.SEARCHLESS),
+    "zot without search": (
+        {"extensions": [{"name": "_zot", "endpoints": ["/v2/_zot/ext/mgmt"]}]},
+        Zot.SEARCHLESS,
+    ),
+    "zot without endpoints": ({"extensions": [{"name": "_zot"}]}, Zot.SEARCHLESS),
+    "another registry's extensions": ({"extensions": [{"name": "other"}]}, Zot.NONE),
+    "no list": ({"extensions": None}, Zot.NONE),
+    "another document": ([], Zot.NONE),
+    "a web page": (b"<html>", Zot.NONE),
+    "too deep": (b"[" * 10_000, Zot.NONE),
+}
+
+
+@pytest.mark.parametrize(("document", "what"), ANSWERS.values(), ids=ANSWERS)
+def test_what_the_list_of_extensions_says(document: Any, what: Zot) -> None:
+    assert what is found(answer(document))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [NOT_FOUND, HttpResponse(400), BadReplyError("RT540", "large")],
+    ids=["404", "400", "no answer of a registry"],
+)
+def test_other_answers_are_no_zots(reply: Reply) -> None:
+    assert found(reply) is Zot.NONE
+
+
+@pytest.mark.parametrize("error", [UnreachableError, ThrottledError])
+def test_a_silence_is_told_and_not_remembered(error: type[RegistryError]) -> None:
+    zot = FakeZot({})
+    zot.instead["discover"] = error("RT541", "later")
+    asked = detector(zot)
+    with pytest.raises(error):
+        asyncio.run(asked.find())
+    zot.instead.clear()
+
+    assert asyncio.run(asked.find()) is Zot.SEARCHING
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"), [(Kind.ZOT, Zot.SEARCHING), (Kind.OCI, Zot.NONE), (Kind.LAYOUT, Zot.NONE)]
+)
+def test_where_the_kind_is_said_nothing_is_asked(kind: Kind, what: Zot) -> None:
+    zot = FakeZot({}, search=False)
+
+    assert asyncio.run(detector(zot, kind).find()) is what
+    assert not zot.asked
+
+
+def test_many_at_once_ask_once_for_each_login() -> None:
+    zot = FakeZot({})
+    asked = detector(zot)
+
+    async def together() -> list[Zot]:
+        return list(await asyncio.gather(*(asked.find() for _ in range(50))))
+
+    assert asyncio.run(together()) == [Zot.SEARCHING] * 50
+    assert zot.asked == {"discover": 1}
+
+
+def test_a_refused_login_is_asked_for_again() -> None:
+    zot = FakeZot({})
+    asked = detector(zot)
+    zot.instead["discover"] = DeniedError("RT550", "no")
+
+    assert asyncio.run(asked.find()) is Zot.DENIED
+
+    zot.instead.clear()
+
+    assert asyncio.run(asked.find()) is Zot.SEARCHING
+
+
+def test_each_login_sees_for_itself() -> None:
+    zot = FakeZot({})
+    asked = detector(zot)
+
+    assert asyncio.run(asked.find()) is Zot.SEARCHING
+    assert asyncio.run(asked.find("pullsecret:demo/missing")) is Zot.DENIED
+
+
+@pytest.mark.parametrize(("seconds", "requests"), [(0, 1), (1, 2)])
+def test_an_answer_counts_for_a_while(seconds: int, requests: int) -> None:
+    zot, clock = FakeZot({}), Clock()
+    asked = detector(zot, clock=clock)
+    asyncio.run(asked.find())
+
+    clock.now += REMEMBERED_SECONDS - 0.5 + seconds
+    asyncio.run(asked.find())
+
+    assert zot.asked["discover"] == requests
