@@ -27,7 +27,6 @@ from cmp.registry.files import Files
 from cmp.registry.metadata import LARGEST_DOCUMENT, Describer
 from cmp.registry.referrers import Referrer
 from cmp.registry.signatures import read_claims
-from cmp.registry.signatures import read_claims
 from cmp.registry.unsearched import describe_unsearched
 from cmp.tags import Listing, Needs, Tag
 
@@ -187,9 +186,6 @@ class _LayoutContent:
                 if digest.encode() in await self.blob(manifest.digest):
                     found.append(Referrer(manifest.media_type, manifest.digest))
         return found
-
-    async def referrers(self, _digest: str) -> None:
-        """Nothing: a layout has no list of referrers, only their tags."""
 
 
 def _tags(index: Index, repository: Repository) -> dict[str, Descriptor]:
