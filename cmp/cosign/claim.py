@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cmp.errors import printable
+
+_LONGEST_FAULT = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -22,5 +26,10 @@ class Claim:
 
 
 def faulty(place: str, fault: str) -> Claim:
-    """The claim found at *place* that cannot be a signature of an image, for what *fault* says."""
-    return Claim(b"", b"", "", place, fault)
+    """The claim found at *place* that cannot be a signature of an image, for what *fault* says.
+
+    A fault may quote what lies in a registry, which can be long and can hold anything.
+    """
+    line = printable(fault)
+    short = line if len(line) <= _LONGEST_FAULT else f"{line[: _LONGEST_FAULT - 1]}…"
+    return Claim(b"", b"", "", place, short)
