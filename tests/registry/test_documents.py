@@ -21,6 +21,7 @@ from cmp.registry.documents import (
     read_config,
     read_manifest,
 )
+from cmp.registry.instant import parse_instant
 from cmp.tags import Platform
 
 DIGEST = "sha256:" + "a" * 64
@@ -149,3 +150,75 @@ def test_a_config_that_is_null_is_an_empty_one() -> None:
 def test_a_config_that_no_runtime_could_read_is_refused(config: dict[str, Any]) -> None:
     with pytest.raises(BadReplyError, match="image config is malformed"):
         read_config(dump(config))
+
+
+TIME = "2026-01-01T00:00:00Z"
+AT = parse_instant(TIME)
+CREATED, BUILD_DATE = "org.opencontainers.image.created", "org.label-schema.build-date"
+STATED = {
+    "newer key": ({CREATED: TIME}, AT),
+    "older key": ({BUILD_DATE: TIME}, AT),
+    "newer key empty": ({CREATED: "", BUILD_DATE: TIME}, AT),
+    "newer key null": ({CREATED: None, BUILD_DATE: TIME}, AT),
+    "newer key no time": ({CREATED: "today", BUILD_DATE: TIME}, None),
+    "other keys": ({"created": TIME}, None),
+    "null": (None, None),
+}
+
+
+@pytest.mark.parametrize(("texts", "time"), STATED.values(), ids=STATED)
+def test_annotations_and_labels_state_a_build_time(
+    texts: dict[str, str] | None, time: int | None
+) -> None:
+    image = read_manifest(OCI_MANIFEST, dump(IMAGE | {"annotations": texts}))
+    index = read_manifest(OCI_INDEX, dump(INDEX | {"annotations": texts}))
+    config = read_config(dump({"config": {"Labels": texts}}))
+
+    assert time == image.annotated == index.annotated == config.labelled
+
+
+@pytest.mark.parametrize("texts", ["x", [TIME], {CREATED: 5}, {CREATED: [TIME]}])
+def test_annotations_of_another_type_are_none(texts: object) -> None:
+    image = read_manifest(OCI_MANIFEST, dump(IMAGE | {"annotations": texts}))
+
+    assert Image(DIGEST) == image
+
+
+HISTORY = {
+    "none": (None, None),
+    "empty": ([], None),
+    "of another type": ("x", None),
+    "last entry": ([{"created": "today"}, {"created": TIME}], AT),
+    "last entry without a time": ([{"created": TIME}, {"comment": "x"}], 0),
+    "last entry with another type of time": ([{"created": 5}], 0),
+    "null": ([None], 0),
+}
+
+
+@pytest.mark.parametrize(("history", "time"), HISTORY.values(), ids=HISTORY)
+def test_the_last_entry_of_the_history_may_tell_a_build_time(
+    history: object, time: int | None
+) -> None:
+    assert read_config(dump({"history": history})).history == time
+
+
+def test_a_manifest_says_what_it_is() -> None:
+    config = {"digest": DIGEST, "mediaType": "application/vnd.example.config"}
+    stated = {"config": config, "artifactType": "application/vnd.example"}
+
+    assert read_manifest(OCI_MANIFEST, dump(stated)) == Image(
+        DIGEST, "application/vnd.example.config", "application/vnd.example"
+    )
+
+
+def test_only_so_much_of_a_media_type_is_kept() -> None:
+    config = {"digest": DIGEST, "mediaType": "x" * 1000}
+    stated = {"config": config, "artifactType": "y" * 1000}
+
+    image = read_manifest(OCI_MANIFEST, dump(stated))
+
+    assert Image(DIGEST, "x" * 255, "y" * 255) == image
+
+
+def test_an_artifact_type_that_is_no_text_is_none() -> None:
+    assert Image(DIGEST) == read_manifest(OCI_MANIFEST, dump(IMAGE | {"artifactType": 5}))

@@ -116,7 +116,7 @@ class ZotDescriber:
         if len(names) > MOST_ASKED:
             detail = _incomplete(len(known), len(question.names), answer.message)
             return {name: _unreadable(Tag(name), detail) for name in names}
-        tags = await self._opened(replace(question, names=names))
+        tags = await self._opened(replace(question, names=names), digest=True)
         if not question.needs.searched:
             return tags
         return {
@@ -135,8 +135,10 @@ class ZotDescriber:
             return tags
         return {name: replace(tag, unanswered=found.why) for name, tag in tags.items()}
 
-    async def _opened(self, question: _Question) -> Mapping[str, Tag]:
-        needs = replace(question.needs, pushed=False, severity=False, trusted=False)
+    async def _opened(self, question: _Question, *, digest: bool = False) -> Mapping[str, Tag]:
+        """The tags as their documents tell; with *digest* they are looked at in any case."""
+        wanted = question.needs
+        needs = Needs(created=wanted.created, digest=digest, platforms=wanted.platforms)
         return await self._documents.describe(
             question.repository, question.content, question.names, needs
         )
