@@ -87,18 +87,16 @@ class Logins:
         return file_stamp(Path(source.path)) if isinstance(source, SecretFile) else None
 
     def _read(self, source: Source, api_url: str, repository: str) -> Login:
-        match source:
-            case EnvironmentVariable() | EnvironmentPair():
-                return read_environment(source, self._environment)
-            case SecretFile():
-                return read_file(source)
-            case SecretField():
-                return read_secret(source, self._secrets.data(source.namespace, source.name))
-            case PullSecret():
-                data = self._secrets.data(source.namespace, source.name)
-                return read_pull_secret(source, data, api_url, repository or None)
-            case Script():
-                raise refusal(source)
+        if isinstance(source, Script):
+            raise refusal(source)
+        if isinstance(source, SecretFile):
+            return read_file(source)
+        if isinstance(source, EnvironmentVariable | EnvironmentPair):
+            return read_environment(source, self._environment)
+        data = self._secrets.data(source.namespace, source.name)
+        if isinstance(source, SecretField):
+            return read_secret(source, data)
+        return read_pull_secret(source, data, api_url, repository or None)
 
 
 def source_of(endpoint: Endpoint, pull_secret: str) -> Source | None:
@@ -125,16 +123,12 @@ def source_of(endpoint: Endpoint, pull_secret: str) -> Source | None:
 
 def written(source: Source) -> str:
     """*source* as registries.conf and rules write it; it tells no piece of a login."""
-    match source:
-        case EnvironmentVariable(name):
-            return f"env:{name}"
-        case EnvironmentPair(user_name, password_name):
-            return f"env:{user_name}:{password_name}"
-        case SecretField(namespace, name, field):
-            return f"secret:{namespace}/{name}#{field}"
-        case PullSecret(namespace, name):
-            return f"pullsecret:{namespace}/{name}"
-        case SecretFile(path):
-            return f"file:{path}"
-        case Script(path):
-            return f"ext:{path}"
+    if isinstance(source, EnvironmentVariable):
+        return f"env:{source.name}"
+    if isinstance(source, EnvironmentPair):
+        return f"env:{source.user_name}:{source.password_name}"
+    if isinstance(source, SecretField):
+        return f"secret:{source.namespace}/{source.name}#{source.field}"
+    if isinstance(source, PullSecret):
+        return f"pullsecret:{source.namespace}/{source.name}"
+    return f"{'file' if isinstance(source, SecretFile) else 'ext'}:{source.path}"

@@ -63,8 +63,9 @@ class SecretFiles:
         """What the files of the Secret hold, each by its key, of one moment."""
         place = _place(namespace, name)
         for _ in range(_LOOKS):
+            home = self._home(namespace, name)
             try:
-                return _read(self._home(namespace, name), place)
+                return _read(home)
             except (FileNotFoundError, NotFoundError):
                 continue
             except (OSError, RegistryError) as error:
@@ -105,7 +106,7 @@ def file_stamp(path: Path) -> tuple[int, ...]:
     return (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
-def _read(home: Path, place: str) -> dict[str, str]:
+def _read(home: Path) -> dict[str, str]:
     files = Files(home)
     data = {}
     room = _LARGEST
@@ -113,7 +114,7 @@ def _read(home: Path, place: str) -> dict[str, str]:
         target = _real(path)
         if not _KEY.fullmatch(path.name) or target.is_dir():
             continue
-        _check_inside(target, home, f"the key {path.name} of {place}")
+        _check_inside(target, home, f"its key {path.name}")
         content = files.read(str(target.relative_to(home)), room)
         room -= len(content)
         try:

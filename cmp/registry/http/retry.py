@@ -6,7 +6,6 @@ while it restarts. Anything else is an answer, and would be the same the next ti
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -54,7 +53,9 @@ class Retry:
 
         Raises what *attempt* raises: `UnreachableError` only after the last one.
         """
-        for tried in itertools.count(1):
+        tried = 0
+        while True:
+            tried += 1
             try:
                 response = await attempt()
             except UnreachableError:
@@ -66,7 +67,6 @@ class Retry:
                 if not (is_passing(response.status) and _may_go_on(tried, pause, deadline)):
                     return response
             await self._sleep(pause)
-        raise AssertionError  # counting has no end
 
     def _pause(self, tried: int) -> float:
         """Full jitter, so that those who failed together do not come back together."""
