@@ -132,10 +132,10 @@ def _simple_signing_subject(payload: bytes) -> str:
 
 def _statement_subjects(payload: bytes) -> Sequence[str]:
     statement = _read(_Statement, payload, "statement")
-    if statement.type != _STATEMENT:
-        raise _UnusableError(f"the statement's type is {statement.type!r}")
     if statement.predicate_type != _SIGNING:
         raise _UnusableError(f"it attests {statement.predicate_type!r}, and approves nothing")
+    if statement.type != _STATEMENT:
+        raise _UnusableError(f"the statement's type is {statement.type!r}")
     stated = [
         f"{algorithm}:{subject.digest[algorithm]}"
         for subject in statement.subject
