@@ -34,7 +34,7 @@ class Registries:
 
     *base* is the folder that relative `file:` URLs and paths of certificates start from. With
     *infer* also Docker Hub and any host by its name count as listed. *clock* gives seconds since
-    the epoch.
+    the epoch. `endpoints` are those that are listed, of two with one prefix the later.
     """
 
     def __init__(
@@ -46,7 +46,9 @@ class Registries:
         clock: Clock = time.time,
         surroundings: Surroundings | None = None,
     ) -> None:
-        self._routing = Routing(endpoints, infer=infer)
+        listed = {endpoint.prefix: endpoint for endpoint in endpoints}  # as for `Routing`
+        self.endpoints = tuple(listed.values())
+        self._routing = Routing(self.endpoints, infer=infer)
         self._base = base
         self._clock = clock
         self._layouts: dict[str, LayoutSource] = {}  # by prefix, which is unique

@@ -183,6 +183,20 @@ def test_a_mirror_that_lacks_its_namespace_is_told_to_state_it(tmp_path: Path) -
     assert asyncio.run(RoutedSource(stated).list_tags(nginx)).names == ("1.25",)
 
 
+def test_of_two_registries_with_one_prefix_the_later_is_listed(tmp_path: Path) -> None:
+    conf = tmp_path / "registries.conf"
+    conf.write_text("""\
+registries:
+- {name: first, prefix: a.example.com, api_url: https://a.example.com}
+- {name: other, prefix: b.example.com, api_url: https://b.example.com}
+- {name: later, prefix: a.example.com, api_url: https://c.example.com}
+""")
+
+    registries, _ = Registries.load(conf)
+
+    assert [endpoint.name for endpoint in registries.endpoints] == ["later", "other"]
+
+
 def test_a_broken_file_lists_nothing(tmp_path: Path) -> None:
     (tmp_path / "registries.conf").write_text(CONF + "other: 1\n")
 
