@@ -1,9 +1,12 @@
-"""Puts kustomize and helm, in the versions that Argo CD ships, into a folder's `bin`.
+"""Puts programs that the tests run into a folder's `bin`: kustomize, helm, docker-registry.
 
     python scripts/tools.py --into .tools
 
-What is there already stays; what PATH has in the right version is linked; the rest is built with
-`go install`. Exits with 1 and one line if that cannot be done.
+Kustomize and helm are those that Argo CD ships, docker-registry (CNCF distribution) is Debian's.
+What is there already stays; what PATH has in the right version is linked; else kustomize and helm
+are built with `go install`, and docker-registry is taken out of its package, which apt-get
+downloads into the folder: nothing is installed, and root is not needed. Exits with 1 and one line
+if that cannot be done.
 """
 
 from __future__ import annotations
@@ -22,13 +25,14 @@ _OLDEST_GO = (1, 26)  # what helm's go.mod asks for
 
 @dataclass(frozen=True)
 class Tool:
-    """A program: its Go package, its version, and how it tells that version."""
+    """A program, its version, how it tells that version, and its package for Go or in Debian."""
 
     name: str
-    package: str
     version: str
     question: tuple[str, ...]
     answer: str
+    go: str = ""
+    debian: str = ""
 
     def is_at(self, path: Path) -> bool:
         """Whether *path* is this program in this version."""
@@ -42,10 +46,28 @@ class Tool:
 
 
 TOOLS = (
-    Tool("kustomize", "sigs.k8s.io/kustomize/kustomize/v5", "v5.8.1", ("version",), r"v5\.8\.1"),
+    Tool(
+        "kustomize",
+        "v5.8.1",
+        ("version",),
+        r"v5\.8\.1",
+        go="sigs.k8s.io/kustomize/kustomize/v5",
+    ),
     # A helm of `go install` knows its version only to the minor number.
     Tool(
-        "helm", "helm.sh/helm/v4/cmd/helm", "v4.2.4", ("version", "--short"), r"v4\.2(\.4)?(\+.*)?"
+        "helm",
+        "v4.2.4",
+        ("version", "--short"),
+        r"v4\.2(\.4)?(\+.*)?",
+        go="helm.sh/helm/v4/cmd/helm",
+    ),
+    # 2.8.2 in Debian 12, 2.8.3 in Debian 13: the same to whoever only reads.
+    Tool(
+        "docker-registry",
+        "2.8",
+        ("--version",),
+        r".* v?2\.8\.\d+(\W.*)?",
+        debian="docker-registry",
     ),
 )
 
@@ -54,36 +76,77 @@ def main() -> None:
     """Make sure that all tools are there."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--into", type=Path, required=True, help="folder of the tools")
-    folder = parser.parse_args().into.absolute() / "bin"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = parser.parse_args().into.absolute()
+    (folder / "bin").mkdir(parents=True, exist_ok=True)
     for tool in TOOLS:
-        if not tool.is_at(folder / tool.name):
+        if not tool.is_at(folder / "bin" / tool.name):
             _provide(tool, folder)
 
 
 def _provide(tool: Tool, folder: Path) -> None:
-    target = folder / tool.name
+    target = folder / "bin" / tool.name
     found = Path(shutil.which(tool.name) or target).absolute()
     target.unlink(missing_ok=True)
     if tool.is_at(found):
         print(f"== {tool.name} {tool.version}: {found}")
         target.symlink_to(found)
         return
+    if tool.debian:
+        _unpack(tool, folder / "debian", target)
+    else:
+        _build(tool, target)
+
+
+def _build(tool: Tool, target: Path) -> None:
+    """Build *tool* with Go; exit with one line if that fails."""
     _check_go()
     print(f"== building {tool.name} {tool.version}, the first time takes minutes", flush=True)
     subprocess.run(
-        ["go", "install", f"{tool.package}@{tool.version}"],
-        env={**os.environ, "GOBIN": str(folder)},
+        ["go", "install", f"{tool.go}@{tool.version}"],
+        env={**os.environ, "GOBIN": str(target.parent)},
         check=False,
     )
     if not tool.is_at(target):
         sys.exit(f"{tool.name} {tool.version} could not be built: see what go says above")
 
 
+def _unpack(tool: Tool, folder: Path, target: Path) -> None:
+    """Take *tool* out of its Debian package, below *folder*; exit with one line if that fails."""
+    remedy = f"put {tool.name} {tool.version} on PATH (Debian's package {tool.debian})"
+    missing = [name for name in ("apt-get", "dpkg") if shutil.which(name) is None]
+    if missing:
+        sys.exit(f"{' and '.join(missing)} not on PATH, so no Debian here: {remedy}")
+    print(f"== unpacking {tool.name} {tool.version} of Debian", flush=True)
+    package = _download(tool.debian, folder)
+    if package is None:
+        sys.exit(f"apt-get could not download {tool.debian}: see what it says above, or {remedy}")
+    subprocess.run(["dpkg", "-x", package, folder / "unpacked"], check=False)
+    program = folder / "unpacked" / "usr" / "bin" / tool.name
+    if not tool.is_at(program):
+        sys.exit(f"{package.name} holds no {tool.name} {tool.version} that runs here: {remedy}")
+    program.replace(target)
+    shutil.rmtree(folder)
+
+
+def _download(name: str, folder: Path) -> Path | None:
+    """The package *name*, downloaded into *folder*: by the system's package lists, or by own."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for part in ("lists/partial", "cache/archives/partial"):
+        (folder / part).mkdir(parents=True)
+    # Without a user of its own apt-get can write where only we can.
+    apt = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root"]
+    own = ["-o", f"Dir::State::lists={folder / 'lists'}", "-o", f"Dir::Cache={folder / 'cache'}"]
+    asked = subprocess.run([*apt, "download", name], cwd=folder, capture_output=True, check=False)
+    if asked.returncode != 0:
+        subprocess.run([*apt, *own, "update"], cwd=folder, check=False)
+        subprocess.run([*apt, *own, "download", name], cwd=folder, check=False)
+    return next(folder.glob(f"{name}_*.deb"), None)
+
+
 def _check_go() -> None:
     """Exit with one line unless Go is there and new enough."""
     needed = ".".join(map(str, _OLDEST_GO))
-    wanted = ", ".join(f"{tool.name} {tool.version}" for tool in TOOLS)
+    wanted = ", ".join(f"{tool.name} {tool.version}" for tool in TOOLS if tool.go)
     remedy = f"install Go {needed} or newer (https://go.dev/dl), or {wanted} on PATH"
     if shutil.which("go") is None:
         sys.exit(f"go is not on PATH: {remedy}")

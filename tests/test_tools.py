@@ -1,4 +1,4 @@
-"""The script that provides kustomize and helm links, builds, or says in a line what is missing."""
+"""The script that provides programs links, builds, unpacks, or says in a line what is missing."""
 
 from __future__ import annotations
 
@@ -19,15 +19,38 @@ install)
 esac"""
 
 
+# A package is a file here that says which version is in it, and dpkg copies that.
+_APT = """\
+echo "$@" >> asked
+case "$*" in
+*update) echo updated ;;
+*{works}download*) echo 2.8.2+ds1 > docker-registry_2.8.2_amd64.deb ;;
+*) echo "E: no" >&2; exit 100 ;;
+esac"""
+_DPKG = """\
+target=$3/usr/bin/docker-registry
+/bin/mkdir -p "${target%/*}"
+read version < "$2"
+printf '#!/bin/sh\\necho docker-registry distribution %s\\n' "$version" > "$target"
+chmod +x "$target"
+"""
+
+
 def _program(folder: Path, name: str, text: str) -> None:
     folder.mkdir(exist_ok=True)
     (folder / name).write_text(f"#!/bin/sh\n{text}\n")
     (folder / name).chmod(0o755)
 
 
-def _tools(folder: Path) -> subprocess.CompletedProcess[str]:
-    """The script, run where PATH has what is in `programs`, and `chmod` for them."""
+def _tools(folder: Path, registry: str = "2.8.2+ds1") -> subprocess.CompletedProcess[str]:
+    """The script, run where PATH has what is in `programs`, and `chmod` for them.
+
+    There is a docker-registry of the version *registry*; "": none.
+    """
     _program(folder / "programs", "chmod", 'exec /bin/chmod "$@"')
+    if registry:
+        text = f"echo docker-registry github.com/docker/distribution {registry}"
+        _program(folder / "programs", "docker-registry", text)
     return subprocess.run(
         [sys.executable, _SCRIPT, "--into", "tools"],
         cwd=folder,
@@ -81,6 +104,77 @@ def test_a_wrong_version_in_the_folder_is_replaced(tmp_path: Path) -> None:
 
     assert "== building helm v4.2.4" in done.stdout
     assert done.returncode == 0
+
+
+def _charts_and_kustomizations(folder: Path) -> None:
+    """Have what else there is on PATH."""
+    _program(folder / "programs", "kustomize", "echo v5.8.1")
+    _program(folder / "programs", "helm", "echo v4.2.4")
+
+
+@pytest.mark.parametrize("registry", ["2.8.2+ds1", "v2.8.3", "2.8.3"])
+def test_a_registry_on_the_path_is_linked(tmp_path: Path, registry: str) -> None:
+    _charts_and_kustomizations(tmp_path)
+
+    done = _tools(tmp_path, registry)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    link = tmp_path / "tools" / "bin" / "docker-registry"
+    assert link.readlink() == tmp_path / "programs" / "docker-registry"
+
+
+@pytest.mark.parametrize("registry", ["", "v3.0.0", "2.80.1"])
+def test_another_registry_is_unpacked_from_debian(tmp_path: Path, registry: str) -> None:
+    _charts_and_kustomizations(tmp_path)
+    _program(tmp_path / "programs", "apt-get", _APT.format(works=""))
+    _program(tmp_path / "programs", "dpkg", _DPKG)
+
+    done = _tools(tmp_path, registry)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "== unpacking docker-registry 2.8 of Debian" in done.stdout
+    assert "updated" not in done.stdout
+    program = tmp_path / "tools" / "bin" / "docker-registry"
+    assert not program.is_symlink()
+    assert subprocess.check_output([program], text=True).endswith(" 2.8.2+ds1\n")
+    assert not (tmp_path / "tools" / "debian").exists()
+
+
+def test_without_package_lists_own_ones_are_made(tmp_path: Path) -> None:
+    _charts_and_kustomizations(tmp_path)
+    _program(tmp_path / "programs", "apt-get", _APT.format(works="lists*"))
+    _program(tmp_path / "programs", "dpkg", _DPKG)
+
+    done = _tools(tmp_path, "")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "updated" in done.stdout
+    assert (tmp_path / "tools" / "bin" / "docker-registry").exists()
+
+
+@pytest.mark.parametrize(
+    ("apt", "dpkg", "line"),
+    [
+        pytest.param(None, None, "apt-get and dpkg not on PATH", id="no Debian"),
+        pytest.param(_APT.format(works=""), None, "dpkg not on PATH", id="half a Debian"),
+        pytest.param("exit 100", _DPKG, "apt-get could not download", id="offline"),
+        pytest.param(_APT.format(works=""), "exit 2", "docker-registry_2.8.2", id="broken"),
+    ],
+)
+def test_where_no_registry_can_be_had_one_line_says_so(
+    tmp_path: Path, apt: str | None, dpkg: str | None, line: str
+) -> None:
+    _charts_and_kustomizations(tmp_path)
+    for name, text in (("apt-get", apt), ("dpkg", dpkg)):
+        if text is not None:
+            _program(tmp_path / "programs", name, text)
+
+    done = _tools(tmp_path, "")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(line)
+    assert "put docker-registry 2.8 on PATH" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
@@ -32,6 +33,7 @@ class Signer:
     """Signs JWTs (ES256) with the key of a certificate, which it sends along (`x5c`)."""
 
     issued: Issued
+    trusted: Path  # the certificate of who issued it
 
     def sign(self, claims: Mapping[str, object]) -> str:
         """A JWT of *claims*."""
@@ -86,6 +88,12 @@ class TokenServer(LoopbackServer):
         expires, scopes = self._tokens.get(token, (0.0, frozenset()))
         return scopes if self._clock() < expires else None
 
+    def issue(self, service: str, scopes: Collection[str], user: str = "") -> str:
+        """A token with *scopes*, one action each, without asking whether they are allowed."""
+        token = self._token(user, service, scopes)
+        self._tokens[token] = self._clock() + self.lifetime, frozenset(scopes)
+        return token
+
     def revoke(self) -> None:
         """No token given so far is good any more."""
         self._tokens.clear()
@@ -97,9 +105,8 @@ class TokenServer(LoopbackServer):
         if request.header("authorization") and self._users.get(user) != password:
             refused = {"errors": [{"code": "UNAUTHORIZED", "message": "wrong credentials"}]}
             return Response(HTTPStatus.UNAUTHORIZED, JSON, compact(refused))
-        scopes = frozenset(scope for scope in _asked(request) if self._allow(user, scope))
-        token = self._token(user, dict(request.query).get("service", ""), scopes)
-        self._tokens[token] = self._clock() + self.lifetime, scopes
+        scopes = [scope for scope in _asked(request) if self._allow(user, scope)]
+        token = self.issue(dict(request.query).get("service", ""), scopes, user)
         answer: dict[str, object] = dict.fromkeys(self._fields, token)
         stated = self.lifetime if self.stated == -1 else self.stated
         if stated is not None:
