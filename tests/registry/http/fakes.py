@@ -12,7 +12,7 @@ from cmp.registry.http.exchange import Exchange, HttpRequest, HttpResponse
 from cmp.registry.logins import Logins
 from cmp.registry.secrets import NoSecrets, Secrets
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[2] / "servers/recorded"
 URL = "https://registry.example.com"
 PASSWORD = "made-up-password"
 BASIC = "Basic YWxpY2U6bWFkZS11cC1wYXNzd29yZA=="  # alice:made-up-password
@@ -72,7 +72,7 @@ def _in_turn(answers: Iterable[Answer]) -> Answering:
 
 
 def recorded(name: str) -> HttpResponse:
-    """What a real registry answered; `data` has the whole exchange."""
+    """what the whole exchange."""
     answer = json.loads((DATA / f"{name}.json").read_text())["response"]
     headers = tuple((name.lower(), value) for name, value in answer["headers"])
     return HttpResponse(answer["status"], headers, (answer["body"] or "").encode())
