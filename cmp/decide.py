@@ -8,41 +8,22 @@ decides whether the tag in the manifest stays or the render fails.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cmp.errors import RegistryError, RetagError, RuleError, UsageError, raise_together
+from cmp.judge import Verdict, judge
+from cmp.keys import keys_of
 from cmp.manifests import Site
-from cmp.policy import Choice, Chosen, Keep, Kept, Policy, choose, compile_policy, successor
+from cmp.policy import Chosen, Keep, Kept, Output, Policy, compile_policy, successor
 from cmp.ports import Store
-from cmp.reference import Reference, Repository
+from cmp.reference import Reference
 from cmp.registry.port import TagSource
+from cmp.registry.secrets import Secrets
 from cmp.request import Options
 from cmp.rules import DisabledUnit, Matched, Rule
 from cmp.rules.application import Application
-from cmp.tags import Listing, Tag, is_tag
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What *policy* chose of *repository*; *listing* is None where it was not asked."""
-
-    repository: Repository
-    policy: Policy
-    choice: Choice
-    listing: Listing | None = None
-    error: RegistryError | None = None
-
-    @property
-    def passed_over(self) -> tuple[str, ...]:
-        """The tags that are allowed, and are not the newest: best first, if names tell that."""
-        if self.listing is None or not isinstance(self.choice, Chosen):
-            return ()
-        others = {self.choice.tag.name, *(refusal.tag for refusal in self.choice.refusals)}
-        names = [name for name in dict.fromkeys(self.listing.names) if name not in others]
-        if not self.policy.needs.created:
-            names.sort(key=lambda name: (self.policy.judge(name), name), reverse=True)
-        return tuple(names)
+from cmp.tags import Tag, is_tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +42,18 @@ class Decision:
         return str(self.after) != str(self.site.image)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who is asked for tags, keys and earlier choices; and the Application's *options*."""
+
+    tags: TagSource
+    secrets: Secrets
+    store: Store
+    options: Options
+
+
 async def decide(
-    sites: Sequence[Site],
-    matched: Matched,
-    application: Application,
-    *,
-    tags: TagSource,
-    store: Store,
-    options: Options,
+    sites: Sequence[Site], matched: Matched, application: Application, asked: Asked
 ) -> list[Decision]:
     """A decision for each of *sites*, in their order.
 
@@ -76,8 +61,8 @@ async def decide(
     ambiguous (`RuleError`), a registry that gives no whole answer (`RegistryError`), a pin of no
     rule (`UsageError`).
     """
-    _check_pins(options, matched)
-    policies = {rule: _policy(rule, options) for rule in matched.rules}
+    _check_pins(asked.options, matched)
+    policies = {rule: _policy(rule, asked.options) for rule in matched.rules}
     errors: list[RetagError] = [_disabled(unit) for unit in matched.unknown]
     assigned: list[tuple[Site, Rule]] = []
     for site in sites:
@@ -86,13 +71,11 @@ async def decide(
         except RuleError as error:
             errors.append(error)
     rules = list(dict.fromkeys(rule for _, rule in assigned))
-    verdicts = await asyncio.gather(
-        *(_verdict(rule, policies[rule], options, tags) for rule in rules)
-    )
+    verdicts = await asyncio.gather(*(_verdict(rule, policies[rule], asked) for rule in rules))
     verdict_of = dict(zip(rules, verdicts, strict=True))
     decisions: list[Decision] = []
     for site, rule in assigned:
-        last_good = store.last_good(application, rule)
+        last_good = asked.store.last_good(application, rule)
         try:
             decisions.append(_settle(site, rule, verdict_of[rule], last_good))
         except RetagError as error:
@@ -101,36 +84,18 @@ async def decide(
     return decisions
 
 
-async def judge(repository: Repository, policy: Policy, tags: TagSource) -> Verdict:
-    """The choice of *policy* among the tags that the registry holds. Never raises."""
-    choice, listing = policy.decided(), None
-    try:
-        if choice is None:
-            listing = await tags.list_tags(repository)
-            names, _ = policy.candidates(listing.names)
-            described: Mapping[str, Tag] = {}
-            if names and not policy.needs.names_only:
-                described = await tags.describe(repository, names, policy.needs)
-            choice = _with_digest(policy, choose(policy, listing, described))
-    except RegistryError as error:
-        return Verdict(repository, policy, Kept(Keep.UNREACHABLE, str(error)), listing, error)
-    return Verdict(repository, policy, choice, listing)
-
-
-def _with_digest(policy: Policy, choice: Choice) -> Choice:
-    """*choice*, unless a digest is due and its tag came without: a bare tag must not stand in."""
-    if not isinstance(choice, Chosen) or not policy.needs.digest or choice.tag.digest:
-        return choice
-    why = f"the registry gave no digest for {choice.tag.name}"
-    return Kept(Keep.INCOMPLETE, why, choice.refusals)
-
-
-async def _verdict(rule: Rule, policy: Policy, options: Options, tags: TagSource) -> Verdict:
-    """The same for *rule*, where the Application may have frozen or pinned it."""
+async def _verdict(rule: Rule, policy: Policy, asked: Asked) -> Verdict:
+    """The choice for *rule*, where the Application may have frozen or pinned it."""
     pinned = policy.settings.pin is not None
-    if options.freeze and not pinned and policy.decided() is None:
+    undecided = policy.decided() is None
+    if asked.options.freeze and not pinned and undecided:
         return Verdict(rule.repository, policy, Kept(Keep.SUSPENDED, "the Application is frozen"))
-    verdict = await judge(rule.repository, policy, tags)
+    try:
+        keys = keys_of(rule, asked.secrets) if undecided else ()
+    except RuleError as error:
+        return Verdict(rule.repository, policy, Kept(Keep.DISABLED, error.what), error=error)
+    tags = asked.tags.authorised(rule.pull_secret) if rule.pull_secret else asked.tags
+    verdict = await judge(rule.repository, policy, tags, keys)
     if pinned and rule.settings.pin is None and isinstance(verdict.choice, Chosen):
         choice = replace(verdict.choice, why="pinned by the Application's parameter pins")
         return replace(verdict, choice=choice)
@@ -211,27 +176,33 @@ def _disabled(unit: DisabledUnit) -> RuleError:
 
 
 def _broken(rule: Rule, why: str) -> RuleError:
-    where = f"{rule.place}, {rule.identity}"
-    return RuleError("RT351", f"the rule is disabled: {why}", where=where, remedy=_MEND)
+    what = f"the rule is disabled: {why}"
+    return RuleError("RT351", what, where=_place(rule), remedy=_MEND)
+
+
+def _place(rule: Rule) -> str:
+    return f"{rule.place}, {rule.identity}"
 
 
 _MEND = "mend the rule; retag lint shows every fault"
 _STAYS = (Keep.NOTHING_ALLOWED, Keep.SUSPENDED)  # without a last good choice the manifest's tag
 
 
-def _settle(site: Site, rule: Rule, verdict: Verdict, last_good: str | None) -> Decision:
+def _settle(site: Site, rule: Rule, verdict: Verdict, last_good: Tag | None) -> Decision:
+    """What *verdict* means for *site*. Where a digest is due, a bare tag never stands in."""
     choice = verdict.choice
     base = _base(site, rule)
     if isinstance(choice, Chosen):
         moved = successor(base, choice.tag, verdict.policy.output) or base
         return Decision(site, rule, verdict, moved)
-    if last_good is not None:
-        stays = f"{choice.why}; {last_good}, which was chosen last, stays"
-        return Decision(site, rule, verdict, base.with_tag(last_good), stays)
+    if last_good is not None and (last_good.digest or verdict.policy.output is Output.TAG):
+        stays = f"{choice.why}; {last_good.name}, which was chosen last, stays"
+        kept = successor(base, last_good, verdict.policy.output) or base
+        return Decision(site, rule, verdict, kept, stays)
     if choice.keep in _STAYS:
         return Decision(site, rule, verdict, site.image, f"{choice.why}; the image stays as it is")
     if choice.keep is Keep.DISABLED:
-        raise _broken(rule, choice.why)
+        raise verdict.error.at(_place(rule)) if verdict.error else _broken(rule, choice.why)
     where = f"{rule.identity}, {rule.repository}"
     if verdict.error is not None:
         raise verdict.error.at(where)

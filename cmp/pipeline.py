@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from cmp.decide import Decision, decide
+from cmp.decide import Asked, Decision, decide
 from cmp.errors import ManifestError
+from cmp.judge import Verdict, with_facts
 from cmp.manifests import ImageField, find_images, is_empty, rewrite
 from cmp.ports import ApplicationInfo, Store
 from cmp.registry.port import TagSource
+from cmp.registry.secrets import NoSecrets, Secrets
 from cmp.render import Permissions, render
 from cmp.request import Request
-from cmp.rules import Matched, RuleSet, rules_for
+from cmp.rules import Matched, Rule, RuleSet, rules_for
 from cmp.rules.application import Application
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """What the operator gives each render: rules, registries, and what a renderer may do."""
+    """What the operator gives each render: rules, registries, keys, what a renderer may do."""
 
     rules: RuleSet
     tags: TagSource
     permissions: Permissions
     fields: Sequence[ImageField] = ()
+    secrets: Secrets = field(default_factory=NoSecrets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +54,19 @@ async def generate(
     application = applications.application(request)
     matched = rules_for(operator.rules, application)
     sites = find_images(rendered, matched.repositories, operator.fields)
-    decisions = await decide(
-        sites,
-        matched,
-        application,
-        tags=operator.tags,
-        store=store,
-        options=request.options,
-    )
+    asked = Asked(operator.tags, operator.secrets, store, request.options)
+    decisions = await decide(sites, matched, application, asked)
     edits = {decision.site: str(decision.after) for decision in decisions if decision.changed}
     return Generated(application, matched, rendered, rewrite(rendered, edits), tuple(decisions))
+
+
+async def look_closer(generated: Generated, tags: TagSource) -> Generated:
+    """*generated*, whose verdicts know all that *tags* tell of what they chose. Never raises."""
+    verdicts: dict[Rule, Verdict] = {}
+    for decision in generated.decisions:
+        rule = decision.rule
+        if rule not in verdicts:
+            view = tags.authorised(rule.pull_secret) if rule.pull_secret else tags
+            verdicts[rule] = await with_facts(decision.verdict, view)
+    decisions = (replace(each, verdict=verdicts[each.rule]) for each in generated.decisions)
+    return replace(generated, decisions=tuple(decisions))

@@ -12,6 +12,7 @@ from typing import Protocol
 from cmp.request import Request
 from cmp.rules.application import Application
 from cmp.rules.rule import Rule
+from cmp.tags import Tag
 
 Clock = Callable[[], float]  # seconds since the epoch
 
@@ -27,14 +28,16 @@ class ApplicationInfo(Protocol):
 class Store(Protocol):
     """Choices that were made before."""
 
-    def last_good(self, application: Application, rule: Rule, /) -> str | None:
-        """The tag that *rule* last gave *application*; None if none is remembered."""
+    def last_good(self, application: Application, rule: Rule, /) -> Tag | None:
+        """The tag that *rule* last gave *application*, with the digest that was written if one
+        was; None if none is remembered.
+        """
         ...
 
 
 class NothingStored:
     """The store of one run in one process: it remembers nothing."""
 
-    def last_good(self, _application: Application, _rule: Rule, /) -> str | None:
+    def last_good(self, _application: Application, _rule: Rule, /) -> Tag | None:
         """Nothing."""
         return None

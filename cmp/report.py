@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from cmp.decide import Decision, Verdict
+from cmp.decide import Decision
+from cmp.facts import facts, facts_as_json, moving
+from cmp.judge import Verdict
 from cmp.pipeline import Generated
 from cmp.policy import Choice, Chosen
 from cmp.reference import Reference
@@ -84,6 +86,8 @@ def explain(generated: Generated, *, now: float) -> list[str]:
 def explain_verdict(verdict: Verdict, *, now: float) -> list[str]:
     """The policy, and what it chose."""
     lines = [f"  policy   {verdict.policy}", f"  {_outcome(verdict.choice)}"]
+    if isinstance(verdict.choice, Chosen):
+        lines += [f"  {name:8} {value}" for name, value in facts(verdict.policy, verdict.choice)]
     if verdict.listing is not None:
         lines.append(f"  listed   {_age(now - verdict.listing.observed_at)}")
     return lines
@@ -122,12 +126,10 @@ def as_json(generated: Generated) -> dict[str, Any]:
 def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
     """What was chosen of one repository, and what was refused."""
     choice = verdict.choice
-    chosen = choice.tag if isinstance(choice, Chosen) else None
     return {
         "repository": str(verdict.repository),
         "policy": str(verdict.policy),
-        "tag": chosen and chosen.name,
-        "digest": chosen and chosen.digest,
+        **facts_as_json(choice),
         "kept": None if isinstance(choice, Chosen) else str(choice.keep),
         "why": choice.why,
         "listedAt": _timestamp(verdict.listing),
@@ -144,7 +146,8 @@ def notes_of(generated: Generated) -> list[str]:
     """What is worth knowing besides: notes of the matching, and of the rules that found images."""
     notes = list(generated.matched.notes)
     for rule, decisions in _by_rule(generated.decisions):
-        remarks = (*rule.notes, *decisions[0].verdict.policy.faults)
+        verdict = decisions[0].verdict
+        remarks = (*rule.notes, *verdict.policy.faults, *moving(verdict.policy, verdict.choice))
         notes += [f"{rule.alias}: {remark}" for remark in remarks]
     return list(dict.fromkeys(notes))
 

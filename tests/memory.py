@@ -61,11 +61,12 @@ class MemoryTags:
 class MemoryStore:
     """A `Store` of last good tags by alias."""
 
-    tags: Mapping[str, str]
+    tags: Mapping[str, Tag | str]
 
-    def last_good(self, _application: Application, rule: Rule, /) -> str | None:
+    def last_good(self, _application: Application, rule: Rule, /) -> Tag | None:
         """The tag under the rule's alias."""
-        return self.tags.get(rule.alias)
+        tag = self.tags.get(rule.alias)
+        return Tag(tag) if isinstance(tag, str) else tag
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections import Counter
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cmp.decide import Verdict, judge
+from cmp.judge import Verdict, judge
 from cmp.policy import Chosen, FilterTags, Keep, Kept, Settings, compile_policy
 from cmp.reference import Repository
 from cmp.tags import Fault, Tag

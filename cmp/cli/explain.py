@@ -24,7 +24,7 @@ def command(*, path: Path, output: str, **options: Any) -> None:
       helm template ./chart | retag explain - --app my-app --rules rules/ --registries r.conf
       retag explain ./app --application app.yaml --rules rules/ --registries r.conf -o json
     """
-    generated, findings = run(path, **options)
+    generated, findings = run(path, closer=True, **options)
     print_errors(findings)
     if output == "json":
         print_json(report.as_json(generated))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,18 +16,25 @@ from cmp.cli.process import standard_input
 from cmp.cli.progress import progress
 from cmp.errors import Finding, Severity, UsageError, error_of, raise_together
 from cmp.options import Options
-from cmp.pipeline import Generated, Operator, generate
+from cmp.pipeline import Generated, Operator, generate, look_closer
 from cmp.ports import NothingStored
 from cmp.registry import Registries, RoutedSource
+from cmp.registry.cache import CachedTags
+from cmp.registry.secrets import NoSecrets, SecretFiles
 from cmp.render import Permissions, read_manifests
 from cmp.request import Request, parse_params, repository_of
 from cmp.rules import read_rules
 from cmp.rules.application import Application
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Answer = TypeVar("Answer")
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FILE_OR_FOLDER = click.Path(exists=True, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+# As Argo CD and the Image Updater mount the ConfigMap argocd-tls-certs-cm, at /app/config/tls.
+TLS_HELP = "Where authorities lie as files, each with the name of its host."
+SECRETS_HELP = "Where Secrets lie as files: <namespace>/<name>/<key>."
 
 _OPTIONS = (
     click.argument("path", type=click.Path(exists=True, allow_dash=True, path_type=Path)),
@@ -67,6 +74,8 @@ _OPTIONS = (
     click.option(
         "--registries", type=FILE, required=True, help="The registries that may be asked."
     ),
+    click.option("--secrets", type=FOLDER, help=SECRETS_HELP),
+    click.option("--tls-certs", type=FOLDER, help=TLS_HELP),
     click.option(
         "--tool",
         type=click.Choice(["auto", "kustomize", "helm", "directory"]),
@@ -106,17 +115,19 @@ def application_options(command: Command) -> Command:
     return command
 
 
-def run(path: Path, **options: Any) -> tuple[Generated, list[Finding]]:
+def run(path: Path, *, closer: bool = False, **options: Any) -> tuple[Generated, list[Finding]]:
     """Render *path* as the *options* say. Raises `RetagError`.
 
-    Returns besides what is wrong with the rules and was of no consequence for this Application.
+    With *closer* the chosen tags are looked into, which costs some requests more. Returns besides
+    what is wrong with the rules and was of no consequence for this Application.
     """
     chosen = Flags(**options)
     application, parameters = _application(chosen)
     ruleset = read_rules(chosen.rules)
+    registries = load_registries(chosen.registries, chosen.secrets, chosen.tls_certs)
     operator = Operator(
         rules=ruleset,
-        tags=RoutedSource(load_registries(chosen.registries)),
+        tags=CachedTags(RoutedSource(registries)),
         permissions=Permissions(
             helm_hosts=frozenset(chosen.helm_host),
             remote_bases=chosen.allow_remote_bases,
@@ -124,23 +135,43 @@ def run(path: Path, **options: Any) -> tuple[Generated, list[Finding]]:
             kustomize_helm=chosen.allow_kustomize_helm,
         ),
         fields=read_fields(chosen.image_fields) if chosen.image_fields else (),
+        secrets=SecretFiles(chosen.secrets) if chosen.secrets else NoSecrets(),
     )
     request = _request(path, chosen, application, parameters)
     with progress(f"rendering {path}"):
-        generated = asyncio.run(generate(request, operator, _Given(application), NothingStored()))
+        generating = _generate(request, operator, application, closer=closer)
+        generated = asyncio.run(closing(registries, generating))
     return generated, list(ruleset.findings)
 
 
-def load_registries(path: Path) -> Registries:
+async def _generate(
+    request: Request, operator: Operator, application: Application, *, closer: bool
+) -> Generated:
+    generated = await generate(request, operator, _Given(application), NothingStored())
+    return await look_closer(generated, operator.tags) if closer else generated
+
+
+def load_registries(
+    path: Path, secrets: Path | None = None, certificates: Path | None = None
+) -> Registries:
     """The registries of the file *path*; warnings, such as `insecure`, are told at each run.
 
-    Raises the errors of the file, all at once.
+    *secrets* and *certificates* are the folders of the options. Raises the errors of the file,
+    all at once.
     """
-    registries, findings = Registries.load(path)
+    registries, findings = Registries.load(
+        path, secrets=SecretFiles(secrets) if secrets else NoSecrets(), certificates=certificates
+    )
     errors = [each for each in findings if each.severity is Severity.ERROR]
     raise_together([error_of(finding) for finding in errors])
     print_findings(findings, err=True)
     return registries
+
+
+async def closing(registries: Registries, asked: Awaitable[Answer]) -> Answer:
+    """What *asked* brings, which asks *registries*; their connections are closed then."""
+    async with registries:
+        return await asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +185,8 @@ class Flags:
     annotations: tuple[str, ...]
     rules: tuple[Path, ...]
     registries: Path
+    secrets: Path | None
+    tls_certs: Path | None
     tool: str | None
     params: tuple[str, ...]
     namespace: str

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from cmp.errors import Finding
 from cmp.lint.annotations import check_annotations
-from cmp.lint.configs import Config, load_config, tags_of, unlisted
+from cmp.lint.configs import Config, load_config, serving, tags_of
 from cmp.lint.defaults import check_defaults, check_write_back
 from cmp.lint.files import read_contents
+from cmp.lint.gates import check_gates
 from cmp.lint.numbers import TagsOf, check_numbers
 from cmp.lint.overlaps import check_ref, check_resources
 from cmp.lint.parameters import check_parameters
@@ -72,7 +73,9 @@ def _check_application(manifest: Located, findings: list[Finding]) -> Sequence[S
 
 def _check_registry(stated: Stated, configs: list[Config], tags: TagsOf) -> Iterator[Finding]:
     repository = stated.rule.repository
-    refusal = unlisted(configs, repository)
+    endpoint, refusal = serving(configs, repository)
+    if endpoint is not None:
+        yield from check_gates(stated, endpoint)
     if refusal is not None:
         where = stated.where("imageName")
         yield where.finding("RT382", refusal.what, remedy=refusal.remedy)

@@ -20,6 +20,7 @@ from cmp.registry.credentials import (
     SecretFile,
     parse_credentials,
 )
+from cmp.registry.endpoint import Endpoint
 from cmp.registry.login import read_environment, read_file
 
 # What `read_environment` and `read_file` say of a login in the wrong form. That there is none is
@@ -45,17 +46,17 @@ def load_config(config: ConfigText, environment: Mapping[str, str]) -> Config:
     return Config(Registries(endpoints, config.path.parent), sound, placed)
 
 
-def unlisted(configs: list[Config], repository: Repository) -> RegistryError | None:
-    """Why none of *configs* serves *repository*; None if one does, or where it cannot be told."""
+def serving(
+    configs: list[Config], repository: Repository
+) -> tuple[Endpoint | None, RegistryError | None]:
+    """The registry that serves *repository*, or why none does; neither where it cannot be told."""
     error = None
     for config in configs:
         try:
-            config.registries.route(repository)
+            return config.registries.route(repository).endpoint, None
         except RegistryError as refusal:
             error = refusal
-        else:
-            return None
-    return error if all(config.sound for config in configs) else None
+    return None, error if all(config.sound for config in configs) else None
 
 
 def tags_of(configs: list[Config], repository: Repository) -> tuple[str, ...] | None:

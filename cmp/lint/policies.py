@@ -1,4 +1,4 @@
-"""Does a rule compile, and can this version follow it? All that its settings alone tell."""
+"""Does a rule compile? All that its settings alone tell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from cmp.policy import PolicyFault, compile_policy
 from cmp.registry.credentials import InvalidCredentialsError, parse_credentials
 
 _STRATEGIES = ["semver", "newest-build", "latest", "alphabetical", "name", "digest", "numerical"]
-_GATES = ("imagesVerification", "minAge", "maxSeverity", "requireTrusted", "orderBy")
 _PREFIX = "regexp:"
 
 _CODES = {
@@ -23,6 +22,7 @@ _CODES = {
     "updateStrategy": "RT375",
     "platforms": "RT377",
     "pin": "RT379",
+    "orderBy": "RT394",
 }
 _REMEDIES = {
     "RT372": "RE2 has neither look-around nor back-references",
@@ -30,6 +30,7 @@ _REMEDIES = {
     "RT374": "write for example ~1.2, 1.x or >=1.2, <2",
     "RT376": "add the tag to follow, as in imageName: registry.example.com/app:latest",
     "RT377": "write os/arch, for example linux/amd64",
+    "RT394": "write updateStrategy: newest-build, or orderBy: built",
 }
 
 
@@ -45,9 +46,6 @@ def check_policy(stated: Stated) -> Iterator[Finding]:
             yield _allow_tags(fault, place)
         else:
             yield _finding(_CODES[fault.field.partition("[")[0]], fault, place)
-    for gate in _GATES:
-        if gate in (policy.held or ""):
-            yield _held(gate, stated.where(gate))
     yield from _check_pull_secret(stated.rule.pull_secret, stated.where("pullSecret"))
 
 
@@ -76,15 +74,6 @@ def _allow_tags(fault: PolicyFault, place: Located) -> Finding:
 def _drawing(fault: PolicyFault) -> str:
     """The text with its caret, without the reason above them."""
     return "\n".join(fault.drawn.splitlines()[1:])
-
-
-def _held(gate: str, place: Located) -> Finding:
-    return place.finding(
-        "RT383",
-        f"{gate} cannot be evaluated by this version, so every tag is held back",
-        severity=Severity.WARNING,
-        remedy="without it, tags move again",
-    )
 
 
 def _check_pull_secret(text: str, place: Located) -> Iterator[Finding]:

@@ -28,11 +28,15 @@ class Keep(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """*tag* is the newest allowed one; *why* says by which rule of order."""
+    """*tag* is the newest allowed one; *why* says by which rule of order.
+
+    *verified* says by which signature its digest is vouched for; "" where none was asked for.
+    """
 
     tag: Tag
     why: str
     refusals: tuple[Refusal, ...] = ()
+    verified: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from cmp.policy.choice import Choice, Chosen, Keep, Kept, Refusal
 from cmp.policy.policy import Policy, Survey
 from cmp.policy.strategy import Key
 from cmp.tags import Fault, Listing, Tag
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
-def choose(policy: Policy, listing: Listing, described: Mapping[str, Tag]) -> Choice:
+
+def choose(
+    policy: Policy,
+    listing: Listing,
+    described: Mapping[str, Tag],
+    refused: Mapping[str, str] = _NOTHING,
+) -> Choice:
     """The newest tag of *listing* that *policy* allows, or why there is none.
 
     *described* holds what `policy.needs` asks of `policy.candidates`, and may be empty where names
-    are enough. A candidate that is missing there counts as unreadable.
+    are enough. A candidate that is missing there counts as unreadable; but where it is the best
+    that is looked for, those after the first that will do need not be there. *refused* are
+    candidates that are held back for reasons found elsewhere. The age of a tag is that at the time
+    of the listing.
     """
     decided = policy.decided()
     if decided is not None:
@@ -28,35 +39,49 @@ def choose(policy: Policy, listing: Listing, described: Mapping[str, Tag]) -> Ch
     if policy.needs.names_only:
         best = Tag(survey.survivors[0])
         return Chosen(best, policy.why(survey.allowed), survey.refusals)
-    return _choose_described(policy, survey, described)
+
+    def look(name: str) -> tuple[Tag, Key | str]:
+        tag = described.get(name) or Tag(name, fault=Fault.UNREADABLE, detail="not described")
+        return tag, refused.get(name) or policy.judge_described(tag, listing.observed_at)
+
+    return _choose_described(policy, survey, look)
 
 
-def _choose_described(policy: Policy, survey: Survey, described: Mapping[str, Tag]) -> Choice:
+def _choose_described(
+    policy: Policy, survey: Survey, look: Callable[[str], tuple[Tag, Key | str]]
+) -> Choice:
     """The choice among survivors of whom more than the name counts."""
-    keys: list[tuple[Key, str]] = []
+    found: dict[str, tuple[Key, Tag]] = {}
     refusals = list(survey.refusals)
     for name in survey.survivors:
-        tag = described.get(name) or Tag(name, fault=Fault.UNREADABLE, detail="not described")
-        key = policy.judge_described(tag)
-        if isinstance(key, str):
-            if tag.fault is Fault.UNREADABLE:  # it may be the newest, so the rest decides nothing
-                return Kept(Keep.INCOMPLETE, f"{name}: {key}", survey.refusals)
+        tag, key = look(name)
+        if not isinstance(key, str):
+            found[name] = key, tag
+            if not policy.compares_described:
+                break
+        # It may be the newest, so the rest decides nothing; unless the best was found already.
+        elif tag.fault is Fault.UNREADABLE and (policy.time is not None or not found):
+            return Kept(Keep.INCOMPLETE, f"{name}: {key}", tuple(refusals))
+        else:
             refusals.append(Refusal(name, key))
-            continue
-        keys.append((key, name))
-        if not policy.needs.created:
-            break  # the best comes first
-    if not keys:
+    if not found:
         return _all_refused(policy, survey, tuple(refusals))
-    best = described[max(keys)[1]]
+    _, best = found[_best(policy, found)]
     why = policy.why(survey.allowed - len(refusals) + len(survey.refusals))
     return Chosen(best, why, tuple(refusals))
+
+
+def _best(policy: Policy, found: Mapping[str, tuple[Key, Tag]]) -> str:
+    """The name with the greatest key; where names decide they are in order, the best first."""
+    if policy.time is None:
+        return next(iter(found))
+    return max(found, key=lambda name: (found[name][0], name))
 
 
 def _all_refused(policy: Policy, survey: Survey, refusals: tuple[Refusal, ...]) -> Kept:
     seen = len(survey.survivors)
     if seen < survey.allowed:
-        why = f"the {seen} best tags are gone or no images, and the others were not described"
+        why = f"the {seen} best tags are refused, and the others were not looked into"
         return Kept(Keep.INCOMPLETE, why, refusals)
     return Kept(Keep.NOTHING_ALLOWED, _nothing(policy, refusals), refusals)
 

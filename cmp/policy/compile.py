@@ -9,16 +9,17 @@ from cmp.policy.expression import InvalidExpressionError
 from cmp.policy.extraction import compile_extraction
 from cmp.policy.fault import PolicyFault
 from cmp.policy.filters import NameFilters, compile_allowed, compile_globs, nothing_allowed
+from cmp.policy.gates import Gates, compile_gates
 from cmp.policy.policy import Policy
 from cmp.policy.settings import Settings
-from cmp.policy.strategy import OneTag, Strategy, compile_strategy
+from cmp.policy.strategy import OneTag, Strategy, Time, compile_strategy
 from cmp.policy.successor import Output
 from cmp.tags import is_tag
 
 _COMPILED = 1024  # policies kept; the settings of a large cluster repeat
 
 # Faults in these fields disable the rule, pins included: they guard, or say what to write.
-_FATAL = frozenset({"denyTags", "pin", "output", "orderBy"})
+_FATAL = frozenset({"denyTags", "pin", "output", "orderBy", "minAge", "maxSeverity"})
 _ORDERS = frozenset({"built", "pushed"})
 
 
@@ -39,15 +40,17 @@ def compile_policy(settings: Settings) -> Policy:
         except InvalidExpressionError as error:
             faults.append(PolicyFault.of("filterTags.pattern", error))
             filters = replace(filters, allowed=nothing_allowed(faults[-1]))
+    gates = compile_gates(settings, faults)
     _check_plain_fields(settings, faults)
+    _check_order(settings, strategy, faults)
     return Policy(
         settings=settings,
         strategy=strategy,
         filters=filters,
         extraction=extraction,
-        output=_output(settings, strategy),
+        gates=gates,
+        output=_output(settings, strategy, gates),
         faults=tuple(faults),
-        held=_held(settings),
         disabled=next((str(f) for f in faults if f.field.partition("[")[0] in _FATAL), None),
         broken=next((str(f) for f in faults if f.field == "imageName"), None),
     )
@@ -68,25 +71,19 @@ def _check_plain_fields(settings: Settings, faults: list[PolicyFault]) -> None:
             faults.append(PolicyFault(f"platforms[{index}]", what))
 
 
-def _output(settings: Settings, strategy: Strategy) -> Output:
+def _check_order(settings: Settings, strategy: Strategy, faults: list[PolicyFault]) -> None:
+    """Adds a fault where an order by push times is stated, and would not be followed."""
+    if settings.order_by == "pushed" and strategy.time is not Time.PUSHED:
+        what = f"pushed is an order of newest-build, and the strategy is {strategy}"
+        faults.append(PolicyFault("orderBy", what))
+
+
+def _output(settings: Settings, strategy: Strategy, gates: Gates) -> Output:
     try:
         output = Output(settings.output)
     except ValueError:
         return Output.TAG  # the rule is disabled
-    # The digest strategy is about digests, so it has no bare form.
-    if output is Output.TAG and isinstance(strategy, OneTag):
-        return Output.TAG_AND_DIGEST
-    return output
-
-
-def _held(settings: Settings) -> str | None:
-    """Which gate holds every tag back: one that is on and cannot be evaluated is never ignored."""
-    gates = {
-        "imagesVerification": settings.verify,
-        "minAge": settings.min_age is not None,
-        "maxSeverity": settings.max_severity is not None,
-        "requireTrusted": settings.require_trusted,
-        "orderBy: pushed": settings.order_by == "pushed",
-    }
-    on = [name for name, is_on in gates.items() if is_on]
-    return f"held back: {', '.join(on)} cannot be evaluated by this version" if on else None
+    # The digest strategy is about digests, so it has no bare form; and what was looked at through
+    # a gate is one image, not whatever the tag names later.
+    due = isinstance(strategy, OneTag) or gates.any or settings.verify
+    return Output.TAG_AND_DIGEST if due and output is Output.TAG else output

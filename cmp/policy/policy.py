@@ -6,7 +6,7 @@ part of the policy. Pure: no clock, no network, no log.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import nlargest
 from threading import Lock
 
@@ -16,14 +16,15 @@ from cmp.policy.choice import Choice, Chosen, Keep, Kept, Refusal
 from cmp.policy.extraction import Extraction
 from cmp.policy.fault import PolicyFault
 from cmp.policy.filters import NameFilters
+from cmp.policy.gates import Gates
 from cmp.policy.settings import Settings
-from cmp.policy.strategy import Key, OneTag, Strategy
+from cmp.policy.strategy import Key, OneTag, Strategy, Time
 from cmp.policy.successor import Output
 from cmp.tags import Fault, Needs, Tag
 
-# Where names decide and only the winner's digest is wanted, the best few are described: one is
-# enough unless its manifest is gone, and each costs a request on a plain registry.
-_DESCRIBED = 8
+# How many tags are looked into one after the other, best first, until one will do: is there, and
+# its signature holds. Each costs some requests, and one is enough on most days.
+MOST_TRIED = 20
 _SURVEYED = 200_000  # tag names with their judgement, over all policies: some 30 MB
 
 _FAULTS = {
@@ -37,7 +38,8 @@ _FAULTS = {
 class Survey:
     """What names alone tell: *survivors* of the *allowed* names, and why others are refused.
 
-    Where the name alone decides, the survivors are the best few, best first; else all.
+    Where names decide the survivors are in order, best first, and unless gates look into each of
+    them these are the best few; where times decide they are all, in no order.
     """
 
     survivors: tuple[str, ...]
@@ -49,17 +51,16 @@ class Survey:
 class Policy:
     """A compiled rule.
 
-    *held* says which gate holds every tag back, *disabled* why the rule cannot be followed at
-    all, *broken* why its strategy cannot.
+    *disabled* says why the rule cannot be followed at all, *broken* why its strategy cannot.
     """
 
     settings: Settings
     strategy: Strategy
     filters: NameFilters
     extraction: Extraction | None
+    gates: Gates
     output: Output
     faults: tuple[PolicyFault, ...]
-    held: str | None
     disabled: str | None
     broken: str | None
 
@@ -91,19 +92,35 @@ class Policy:
     @property
     def needs(self) -> Needs:
         """What must be known of the tags that `candidates` returns."""
-        digest = self.output is not Output.TAG
+        needs = replace(self.gates.needs, digest=self.output is not Output.TAG)
         if not self._looks_inside:
-            return Needs(digest=digest)
-        return Needs(
-            created=self.strategy.needs_created,
-            digest=digest,
+            return needs
+        return replace(
+            needs,
+            created=self.strategy.time is Time.BUILT,
+            pushed=needs.pushed or self.strategy.time is Time.PUSHED,
             platforms=self.settings.platforms,
         )
 
     @property
+    def guarded(self) -> bool:
+        """Whether something vouches for a digest: a gate, or a signature."""
+        return self.gates.any or self.settings.verify
+
+    @property
+    def compares_described(self) -> bool:
+        """Whether all candidates must be described; else the best alone, until one will do."""
+        return self.time is not None or self.gates.any
+
+    @property
+    def time(self) -> Time | None:
+        """Which time decides; None where names do."""
+        return self.strategy.time if self.settings.pin is None else None
+
+    @property
     def _looks_inside(self) -> bool:
         """Whether more than a digest counts of an image: then its platform does too (the peer)."""
-        looks = self.strategy.needs_created or isinstance(self.strategy, OneTag)
+        looks = self.strategy.time is not None or isinstance(self.strategy, OneTag)
         return looks and self.settings.pin is None
 
     @property
@@ -112,6 +129,11 @@ class Policy:
         if self.settings.pin is None and self.extraction is None:
             return self.strategy.name if isinstance(self.strategy, OneTag) else None
         return self.settings.pin
+
+    def may_move(self, name: str) -> bool:
+        """Whether the tag *name* looks like one that is pushed again: followed, or numberless."""
+        followed = isinstance(self.strategy, OneTag) and self.settings.pin is None
+        return followed or not any(map(str.isdigit, name))
 
     def decided(self) -> Choice | None:
         """The choice that needs no registry: rule disabled, pinned or suspended; else None."""
@@ -153,28 +175,34 @@ class Policy:
         faults = (fault for fault in self.faults if not fault.field.startswith("platforms["))
         return next(map(str, faults), None)
 
-    def rank(self, tag: Tag) -> Key | Refusal:
-        """The key of *tag*, comparable within this policy, or why it is refused."""
+    def rank(self, tag: Tag, now: float) -> Key | Refusal:
+        """The key of *tag* at *now*, comparable within this policy, or why it is refused."""
         by_name = self.judge(tag.name)
-        key = by_name if isinstance(by_name, str) else self.judge_described(tag)
+        key = by_name if isinstance(by_name, str) else self.judge_described(tag, now)
         return Refusal(tag.name, key) if isinstance(key, str) else (by_name, key, tag.name)
 
     def judge(self, name: str) -> Key | str:
         """The key of *name* as far as the name alone tells, or why it is refused."""
-        reason = self.filters.denial(name) or self.held
+        reason = self.filters.denial(name)
         if reason is not None:
             return reason
         if self.settings.pin is not None:
             return () if name == self.settings.pin else f"not the pinned tag {self.settings.pin}"
         return self._select(name)
 
-    def judge_described(self, tag: Tag) -> Key | str:
-        """The same of what is known of *tag* beyond its name."""
+    def judge_described(self, tag: Tag, now: float) -> Key | str:
+        """The same of what is known of *tag* beyond its name; *now* in seconds since the epoch."""
         if tag.fault is not None and (self._looks_inside or tag.digest is None):
             return _told(tag.fault, tag.detail)
-        if self.strategy.needs_created and self.settings.pin is None:
-            return self.strategy.rank(tag.name, tag.created)
-        return ()
+        reason = self.gates.refusal(tag, now)
+        if reason is not None:
+            return reason
+        if self.time is None:
+            return ()
+        if self.time is Time.PUSHED and tag.pushed is None and tag.unanswered:
+            return f"orderBy pushed: {tag.unanswered}"
+        built = self.time is Time.BUILT
+        return self.strategy.rank(tag.name, tag.created if built else tag.pushed)
 
     def why(self, allowed: int) -> str:
         """By which rule the greatest of *allowed* tags is chosen."""
@@ -188,7 +216,7 @@ class Policy:
         value = self.extraction.value(name) if self.extraction is not None else name
         if value is None:
             return "not matched by filterTags"
-        return () if self.strategy.needs_created else self.strategy.rank(value, None)
+        return () if self.strategy.time is not None else self.strategy.rank(value, None)
 
     def _pinned(self, pin: str) -> Choice | None:
         reason = self.judge(pin)
@@ -219,5 +247,7 @@ def _survey(policy: Policy, names: tuple[str, ...]) -> Survey:
             refusals.append(Refusal(name, key))
         else:
             keys.append((key, name))
-    best = keys if policy.needs.created else nlargest(_DESCRIBED, keys)
+    best = keys
+    if policy.time is None:
+        best = nlargest(len(keys) if policy.gates.any else MOST_TRIED, keys)
     return Survey(tuple(name for _, name in best), len(keys), tuple(refusals))

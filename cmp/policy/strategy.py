@@ -1,7 +1,7 @@
 """How the tags that pass the filters are ordered: one class a strategy, the greatest key wins.
 
 A strategy sees what is compared of a tag (its name, or what filterTags extracts of it) and, if it
-asks for it, the build time. It answers with a key, or in a few words why it refuses the tag. Ties
+asks for it, a time. It answers with a key, or in a few words why it refuses the tag. Ties
 are decided by name, alike for all, where the keys are compared.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import Enum
 from typing import Any, ClassVar, Protocol
 
 from cmp.policy.constraint import Constraint, InvalidConstraintError
@@ -24,12 +25,19 @@ _ANY_VERSION = Constraint.parse(">=0-0")  # pre-releases too
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 
 
+class Time(Enum):
+    """Which time of a tag decides."""
+
+    BUILT = "built"
+    PUSHED = "pushed"
+
+
 class Strategy(Protocol):
     """An order of tags."""
 
-    needs_created: ClassVar[bool]  # whether build times decide; else the name decides alone
+    time: ClassVar[Time | None]  # None: the name decides alone
 
-    def rank(self, value: str, created: int | None, /) -> Key | str:
+    def rank(self, value: str, time: int | None, /) -> Key | str:
         """The key of a tag, or the reason that refuses it."""
         ...
 
@@ -42,11 +50,11 @@ class Strategy(Protocol):
 class HighestVersion:
     """`semver`: the greatest version that the constraint allows."""
 
-    needs_created: ClassVar[bool] = False
+    time: ClassVar[Time | None] = None
     constraint: Constraint
     written: str  # "" where there is no constraint; then `constraint` refuses pre-releases
 
-    def rank(self, value: str, _created: int | None, /) -> Key | str:
+    def rank(self, value: str, _time: int | None, /) -> Key | str:
         version = parse_version(value)
         if version is None:
             return "not a version"
@@ -66,10 +74,10 @@ class HighestVersion:
 class NewestBuild:
     """`newest-build`: the image that was built last."""
 
-    needs_created: ClassVar[bool] = True
+    time: ClassVar[Time | None] = Time.BUILT
 
-    def rank(self, _value: str, created: int | None, /) -> Key | str:
-        return "no build time" if created is None else (created,)
+    def rank(self, _value: str, time: int | None, /) -> Key | str:
+        return "no build time" if time is None else (time,)
 
     def why(self, allowed: int, /) -> str:
         return f"newest build of {_counted(allowed, 'allowed tag')}"
@@ -78,12 +86,27 @@ class NewestBuild:
         return "newest-build"
 
 
+class NewestPush:
+    """`newest-build` with `orderBy: pushed`: the tag that was pushed, or moved, last."""
+
+    time: ClassVar[Time | None] = Time.PUSHED
+
+    def rank(self, _value: str, time: int | None, /) -> Key | str:
+        return "no push time" if time is None else (time,)
+
+    def why(self, allowed: int, /) -> str:
+        return f"pushed last of {_counted(allowed, 'allowed tag')}"
+
+    def __str__(self) -> str:
+        return "newest-build"
+
+
 class LastByName:
     """`alphabetical`: the last in the order of bytes, which is that of code points."""
 
-    needs_created: ClassVar[bool] = False
+    time: ClassVar[Time | None] = None
 
-    def rank(self, value: str, _created: int | None, /) -> Key | str:
+    def rank(self, value: str, _time: int | None, /) -> Key | str:
         return (value,)
 
     def why(self, allowed: int, /) -> str:
@@ -96,9 +119,9 @@ class LastByName:
 class GreatestNumber:
     """`numerical`: the greatest number, exact at any length (Flux compares as float64)."""
 
-    needs_created: ClassVar[bool] = False
+    time: ClassVar[Time | None] = None
 
-    def rank(self, value: str, _created: int | None, /) -> Key | str:
+    def rank(self, value: str, _time: int | None, /) -> Key | str:
         return (Decimal(value),) if _NUMBER.fullmatch(value) else "not a number"
 
     def why(self, allowed: int, /) -> str:
@@ -112,10 +135,10 @@ class GreatestNumber:
 class OneTag:
     """`digest`: the one tag *name*, wherever it points now."""
 
-    needs_created: ClassVar[bool] = False
+    time: ClassVar[Time | None] = None
     name: str
 
-    def rank(self, value: str, _created: int | None, /) -> Key | str:
+    def rank(self, value: str, _time: int | None, /) -> Key | str:
         return () if value == self.name else f"not the tag {self.name}"
 
     def why(self, _allowed: int, /) -> str:
@@ -137,7 +160,7 @@ def compile_strategy(settings: Settings, faults: list[PolicyFault]) -> Strategy:
     """
     match settings.strategy.lower():
         case "newest-build" | "latest":
-            return NewestBuild()
+            return NewestPush() if settings.order_by == "pushed" else NewestBuild()
         case "alphabetical" | "name":
             return LastByName()
         case "numerical":

@@ -15,7 +15,6 @@ what may be chosen, or for whom, it is an error and disables what holds it.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, Strict
@@ -23,13 +22,11 @@ from pydantic.alias_generators import to_camel
 
 from cmp.errors import Severity
 from cmp.located import StrictModel, nearest_name
+from cmp.policy.gates import parse_age
 
-_DURATION = re.compile(r"(?:[0-9]+[wdhms])+", re.ASCII)
 
-
-def _duration(text: str) -> str:
-    if not _DURATION.fullmatch(text):
-        raise ValueError("a duration is due here, as 12h, 7d or 1d12h")
+def _age(text: str) -> str:
+    parse_age(text)
     return text
 
 
@@ -63,7 +60,7 @@ class CommonUpdateSettings(_Model):
     platforms: Strings | None = None
     suspend: bool | None = None
     deny_tags: Strings | None = None
-    min_age: Annotated[str, AfterValidator(_duration)] | None = None
+    min_age: Annotated[str, AfterValidator(_age)] | None = None
     output: Literal["tag", "tag@digest", "digest"] | None = None
     order_by: Literal["built", "pushed"] | None = None
     filter_tags: FilterTags | None = None

@@ -35,7 +35,7 @@ from cmp.rules.remarks import (
     spec_remarks,
     twin_remarks,
 )
-from cmp.rules.units import Image, Ref, Resource, asks_for_signatures, image_name, unique_alias
+from cmp.rules.units import Image, Ref, Resource, image_name, unique_alias
 from cmp.rules.writeback import write_back_fault
 
 # The name of an Application has at most 253; and specificity is found in quadratic time.
@@ -108,7 +108,7 @@ def _ref(item: Located, above: _Above) -> Ref:
     findings += more + settings_remarks(official)
     flag = official.fields.get("useAnnotations")
     by_annotations = flag is not None and flag.value is True
-    verified_above = by_annotations and asks_for_signatures(above.verification)
+    verification_above = above.verification if by_annotations else None
     above = above.with_ref(fields) if fields else above
     items, wrong = _list(official, "images", needed=not by_annotations)
     if flag and (flag.doubled or not isinstance(flag.value, bool | None)):
@@ -124,7 +124,7 @@ def _ref(item: Located, above: _Above) -> Ref:
         settings=above.settings,
         verification=above.verification,
         write_back=above.write_back,
-        verified_above=verified_above,
+        verification_above=verification_above,
         images=None if items is None else tuple(_images(items, above)),
         broken=items is None or _has_error(findings),
         unclear=not (pattern or glob) or (selector is None and _has(official, "labelSelectors")),

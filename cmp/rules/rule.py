@@ -41,12 +41,30 @@ class Identity:
         return f"ImageUpdater {resource}, ref {self.ref}, image {image}"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class CosignKey:
+    """Where public keys are: under *key* of the Secret *name* of a namespace ("" if unknown)."""
+
+    namespace: str
+    name: str
+    key: str
+
+    @property
+    def secret(self) -> str:
+        """The Secret, as it is spoken of."""
+        return f"{self.namespace}/{self.name}"
+
+    def __str__(self) -> str:
+        return f"key {self.key} of the Secret {self.secret}"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """*manifest_name* is how the image is called in the manifest, where that is another name.
 
-    *pull_secret* is raw, and never shown; "" for the registry's own credentials. *force_update*
-    has no effect. *notes* say what is stated and has none.
+    *pull_secret* is raw, and never shown; "" for the registry's own credentials. *cosign_key* is
+    None where signatures are not asked for, or no key is named. *force_update* has no effect.
+    *notes* say what is stated and has none.
     """
 
     identity: Identity
@@ -55,6 +73,7 @@ class Rule:
     place: Place
     manifest_name: Reference | None = None
     pull_secret: str = dataclasses.field(default="", repr=False)
+    cosign_key: CosignKey | None = None
     force_update: bool = False
     notes: tuple[str, ...] = ()
 
@@ -96,17 +115,20 @@ class DisabledUnit:
 def rule_of(image: Image, ref: Ref, resource: Resource) -> Rule | DisabledUnit:
     """The rule that *image* states, or its place if it is broken."""
     if image.broken or image.unusable or image.name is None:
-        return disabled_image(image, image.unusable or "the image is faulty")
+        lacking = "imagesVerification is on and has no cosignKey" if image.lacks_key else ""
+        return disabled_image(image, image.unusable or lacking or "the image is faulty")
     settings = _settings(image, image.name)
     stated = image.settings
+    key = _cosign_key(image, resource)
     secret = stated.pull_secret or ""
     return Rule(
-        identity=_identity(image, ref, resource, settings),
+        identity=_identity(ref, resource, image.alias, _fingerprint(image.name, settings, key)),
         image=image.name,
         settings=settings,
         place=image.place,
         manifest_name=image.manifest_name,
         pull_secret="" if operators_credential(secret) else secret,
+        cosign_key=key,
         force_update=bool(stated.force_update),
         notes=_notes(image),
     )
@@ -148,17 +170,28 @@ def _allow_tags(stated: CommonUpdateSettings) -> tuple[str, ...]:
     return () if "" in allowed else allowed
 
 
-def _identity(image: Image, ref: Ref, resource: Resource, settings: Settings) -> Identity:
+def _cosign_key(image: Image, resource: Resource) -> CosignKey | None:
+    """Where the key is that *image* must be signed with: a Secret of the resource's namespace."""
+    key = image.cosign_key if image.verified else None
+    return CosignKey(resource.namespace, key.secret_name, key.key) if key else None
+
+
+def _fingerprint(name: ImageName, settings: Settings, key: CosignKey | None) -> str:
+    """A hash of the fields that select among tags."""
     fields = dataclasses.asdict(settings)
     selecting = {name: fields[name] for name in fields if name not in _NOT_SELECTING}
-    text = json.dumps([str(image.name and image.name.repository), selecting], sort_keys=True)
+    text = json.dumps([str(name.repository), selecting, key and str(key)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _identity(ref: Ref, resource: Resource, alias: str, fingerprint: str) -> Identity:
     return Identity(
         source="annotations" if ref.use_annotations else "ImageUpdater",
         namespace=resource.namespace,
         name=resource.name,
         ref=ref.pattern,
-        alias=image.alias,
-        fingerprint=hashlib.sha256(text.encode()).hexdigest()[:16],
+        alias=alias,
+        fingerprint=fingerprint,
     )
 
 

@@ -204,7 +204,7 @@ def _annotated_images(
             settings=merge_settings(extensions(ref.settings), annotated.settings, each.settings),
             targets=each.targets,
             verification=ref.verification,
-            verified_above=ref.verified_above,
+            verification_above=ref.verification_above,
         )
         images.append(replace(image, broken=image.lacks_key))
     return tuple(images)

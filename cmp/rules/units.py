@@ -17,6 +17,7 @@ from cmp.policy.glob import Glob
 from cmp.reference import ImageName, InvalidReferenceError, Reference, Repository
 from cmp.rules.model import (
     CommonUpdateSettings,
+    CosignKey,
     ImagesVerification,
     LabelSelector,
     ManifestTargets,
@@ -46,7 +47,8 @@ class Image(_Unit):
     """An image and the settings that are merged for it.
 
     *alias* is unique in its ref and never "", *written_alias* as the user wrote it. *name* is
-    None where it cannot be read. *verified_above* is a ref's that uses annotations.
+    None where it cannot be read. *verification_above* is the spec's, for a ref that uses
+    annotations.
     """
 
     located: Located
@@ -56,7 +58,7 @@ class Image(_Unit):
     settings: CommonUpdateSettings
     targets: ManifestTargets | None = None
     verification: ImagesVerification | None = None
-    verified_above: bool = False
+    verification_above: ImagesVerification | None = None
     pin: str | None = None
     findings: tuple[Finding, ...] = ()
     broken: bool = False
@@ -93,13 +95,20 @@ class Image(_Unit):
     @property
     def verified(self) -> bool:
         """Whether signatures are asked for."""
-        return self.verified_above or asks_for_signatures(self.verification)
+        return asks_for_signatures(self.verification_above) or asks_for_signatures(
+            self.verification
+        )
+
+    @property
+    def cosign_key(self) -> CosignKey | None:
+        """Which key signatures are to be of; the nearest that is named."""
+        blocks = (self.verification, self.verification_above)
+        return next((block.cosign_key for block in blocks if block and block.cosign_key), None)
 
     @property
     def lacks_key(self) -> bool:
         """Whether signatures are asked for and no key is named."""
-        verification = self.verification
-        return asks_for_signatures(verification) and not (verification and verification.cosign_key)
+        return self.verified and self.cosign_key is None
 
     def _manifest_name(self) -> Reference | None:
         target = self.targets.kustomize if self.targets else None
@@ -132,7 +141,7 @@ class Ref(_Unit):
 
     *glob* is None where the pattern is malformed or, then blank, cannot be read; *images* where
     they cannot be read; *failure* is why the ref is passed over. With annotations *verification*
-    is the ref's own alone, as for the Image Updater, and *verified_above* what the spec asks for.
+    is the ref's own alone, as for the Image Updater, and *verification_above* the spec's.
     *unclear* is a ref that may match more or be more specific than can be read.
     """
 
@@ -144,7 +153,7 @@ class Ref(_Unit):
     settings: CommonUpdateSettings
     verification: ImagesVerification | None
     write_back: WriteBackConfig
-    verified_above: bool = False
+    verification_above: ImagesVerification | None = None
     images: tuple[Image, ...] | None = ()
     findings: tuple[Finding, ...] = ()
     broken: bool = False

@@ -44,10 +44,7 @@ SETTINGS = [
     ("RT375", "a strategy that there is not", "updateStrategy: ▸newest"),
     ("RT377", "a platform without architecture", "platforms: [linux/amd64, ▸windows]"),
     ("RT378", "a group that the pattern lacks", "filterTags: {pattern: 'v(.*)', extract: ▸$2}"),
-    ("RT383", "an age that tags must have", "minAge: ▸3d"),
-    ("RT383", "a severity that tags must not have", "maxSeverity: ▸high"),
-    ("RT383", "trust", "requireTrusted: ▸true"),
-    ("RT383", "an order by push times", "orderBy: ▸pushed"),
+    ("RT394", "an order by push times of versions", "orderBy: ▸pushed"),
     ("RT387", "a pullSecret that names nothing", "pullSecret: ▸'my-secret'"),
 ]
 
@@ -60,7 +57,6 @@ IMAGE = [
     ("RT326", "signatures without a key", "imagesVerification: ▸{enabled: true}"),
     ("RT372", "an expression of the older form", "allowTags: [{regex: ▸'v('}]"),
     ("RT379", "a pin that is no tag", "pin: ▸a b"),
-    ("RT383", "signatures", "imagesVerification: ▸{cosignKey: {secretName: a, key: b}}"),
 ]
 
 IMAGES = [

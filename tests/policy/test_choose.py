@@ -119,7 +119,7 @@ def test_a_refused_tag_has_its_reason(settings: Settings, name: str, reason: str
         f"the only tag, {name}, is refused: {reason}",
         (Refusal(name, reason),),
     )
-    assert compile_policy(settings).rank(Tag(name)) == Refusal(name, reason)
+    assert compile_policy(settings).rank(Tag(name), 0) == Refusal(name, reason)
 
 
 @pytest.mark.parametrize(

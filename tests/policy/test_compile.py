@@ -35,7 +35,13 @@ SOUND = [
     Settings(strategy="numerical", constraint="bogus", filter_tags=FilterTags("(.)", "$1")),
     Settings(allow_tags=("regexp:^v", "any"), ignore_tags=("*",), deny_tags=("a",)),
     Settings(platforms=("linux/arm/v7",), pin="1", suspend=True, output="digest"),
-    Settings(order_by="pushed", min_age="1d", max_severity="HIGH", require_trusted=True),
+    Settings(
+        "newest-build",
+        order_by="pushed",
+        min_age="1d",
+        max_severity="high",
+        require_trusted=True,
+    ),
 ]
 
 NEEDS = [
@@ -79,8 +85,10 @@ DESCRIBED = [
     ),
     (Settings(strategy="digest", constraint="main", pin="1"), "digest of main, pin 1"),
     (
-        Settings(order_by="pushed", min_age="3d", max_severity="HIGH", output="tag@digest"),
-        "semver, orderBy pushed, minAge 3d, maxSeverity HIGH, output tag@digest",
+        Settings(
+            "latest", order_by="pushed", min_age="3d", max_severity="high", output="tag@digest"
+        ),
+        "newest-build, orderBy pushed, minAge 3d, maxSeverity high, output tag@digest",
     ),
     (
         Settings(require_trusted=True, verify=True, suspend=True),

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from cmp.policy import Chosen, Keep, Kept, Refusal, Settings, choose, compile_policy
-from cmp.tags import Fault, Tag
+from cmp.policy.policy import MOST_TRIED
+from cmp.tags import Fault, Needs, Tag
 from tests.policy.deciding import SHA, chosen, decide_described, listing
 
 NEWEST = Settings(strategy="newest-build")
@@ -66,7 +67,7 @@ def test_where_names_decide_only_the_best_few_are_described() -> None:
     policy = compile_policy(DIGESTS)
     candidates, refusals = policy.candidates((*(f"1.{minor}" for minor in range(100)), "main"))
     assert candidates[:2] == ("1.99", "1.98")
-    assert len(candidates) < 10
+    assert len(candidates) == MOST_TRIED
     assert refusals == (Refusal("main", "not a version"),)
 
 
@@ -91,10 +92,11 @@ def test_where_names_decide_a_best_tag_that_cannot_be_read_leaves_the_choice_inc
 
 
 def test_where_all_the_best_are_gone_the_choice_is_incomplete() -> None:
-    gone = [Tag(f"1.{minor}", fault=Fault.GONE) for minor in range(20)]
+    gone = [Tag(f"1.{minor}", fault=Fault.GONE) for minor in range(MOST_TRIED + 1)]
     choice = decide_described(DIGESTS, *gone)
     assert isinstance(choice, Kept)
     assert choice.keep is Keep.INCOMPLETE
+    assert choice.why == "the 20 best tags are refused, and the others were not looked into"
 
 
 def test_the_digest_strategy_takes_the_one_tag() -> None:
@@ -112,3 +114,42 @@ def test_the_digest_strategy_wants_the_image_whole() -> None:
     choice = decide_described(settings, Tag("main", SHA, fault=Fault.MALFORMED), Tag("zzz", SHA))
     assert isinstance(choice, Kept)
     assert choice.why == "the tag main is refused: its manifest is not that of an image"
+
+
+PUSHED = replace(NEWEST, order_by="pushed")
+
+
+def test_with_order_by_pushed_the_tag_that_was_pushed_last_is_newest() -> None:
+    older = Tag("a", created=9, pushed=1)
+    choice = decide_described(PUSHED, older, Tag("c", created=1, pushed=2), Tag("b", pushed=2))
+    assert choice == Chosen(Tag("c", created=1, pushed=2), "pushed last of 3 allowed tags")
+
+
+@pytest.mark.parametrize(
+    ("unanswered", "reason"),
+    [("", "no push time"), ("search is off", "orderBy pushed: search is off")],
+    ids=["this one has none", "nobody tells"],
+)
+def test_a_tag_without_a_push_time_has_no_place_in_their_order(
+    unanswered: str, reason: str
+) -> None:
+    choice = decide_described(
+        PUSHED, Tag("a", created=9, unanswered=unanswered), Tag("b", pushed=1)
+    )
+    assert choice == Chosen(
+        Tag("b", pushed=1), "pushed last of 1 allowed tag", (Refusal("a", reason),)
+    )
+
+
+def test_a_pin_has_no_order() -> None:
+    policy = compile_policy(replace(PUSHED, pin="a", platforms=("linux/arm64",)))
+    assert policy.needs == Needs()
+    assert compile_policy(PUSHED).needs == Needs(pushed=True)
+
+
+def test_a_refusal_found_elsewhere_makes_room_for_the_next() -> None:
+    known = {name: Tag(name, SHA) for name in ("1.0", "1.1")}
+    choice = choose(compile_policy(DIGESTS), listing(known), known, {"1.1": "not signed"})
+    assert choice == Chosen(
+        Tag("1.0", SHA), "newest of 1 allowed version", (Refusal("1.1", "not signed"),)
+    )

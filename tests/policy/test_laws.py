@@ -60,7 +60,7 @@ def test_the_chosen_tag_is_the_greatest_of_those_that_are_not_refused(
     settings: Settings, names: list[str]
 ) -> None:
     policy = compile_policy(settings)
-    ranks = {tag.name: policy.rank(tag) for tag in known(names).values()}
+    ranks = {tag.name: policy.rank(tag, 0) for tag in known(names).values()}
     keys = {name: rank for name, rank in ranks.items() if not isinstance(rank, Refusal)}
     choice = choose_known(settings, names)
     if isinstance(choice, Kept) and choice.keep is Keep.DISABLED:
@@ -81,7 +81,7 @@ def test_choosing_again_changes_nothing(settings: Settings, names: list[str]) ->
 def test_a_refused_tag_added_never_changes_the_choice(
     settings: Settings, names: list[str], added: str
 ) -> None:
-    if isinstance(compile_policy(settings).rank(known([added])[added]), Refusal):
+    if isinstance(compile_policy(settings).rank(known([added])[added], 0), Refusal):
         before, after = choose_known(settings, names), choose_known(settings, [*names, added])
         assert chosen(after) == chosen(before)
 

@@ -11,12 +11,9 @@ from cmp.tags import Tag
 from tests.policy.deciding import SHA, decide, decide_described, reasons
 
 GATES = [
-    (Settings(verify=True), "imagesVerification"),
-    (Settings(min_age="3d"), "minAge"),
-    (Settings(max_severity="HIGH"), "maxSeverity"),
-    (Settings(require_trusted=True), "requireTrusted"),
-    (Settings(order_by="pushed"), "orderBy: pushed"),
-    (Settings(order_by="pushed", min_age="3d"), "minAge, orderBy: pushed"),
+    (Settings(min_age="3d"), "minAge 3d: its push time is not known"),
+    (Settings(max_severity="high"), "maxSeverity high: what a scan found is not known"),
+    (Settings(require_trusted=True), "requireTrusted: whether it is trusted is not known"),
 ]
 
 DISABLED = [
@@ -25,24 +22,24 @@ DISABLED = [
     (Settings(deny_tags=("[",)), "denyTags[0]: "),
     (Settings(output="both"), "output: "),
     (Settings(order_by="size"), "orderBy: "),
+    (Settings(order_by="pushed"), "orderBy: pushed is an order of newest-build, and the strategy"),
+    (Settings("digest", "main", order_by="pushed"), "orderBy: pushed is an order of newest-build"),
+    (Settings(min_age="3 days"), "minAge: '3 days': a duration is due here"),
+    (Settings(max_severity="unknown"), "maxSeverity: 'unknown' is not one of none, low, medium"),
     (Settings(pin="no tag"), "pin: "),
 ]
 
 
-@pytest.mark.parametrize(("settings", "gate"), GATES, ids=str)
-def test_a_gate_that_cannot_be_evaluated_holds_every_tag_back(
-    settings: Settings, gate: str
+@pytest.mark.parametrize(("settings", "reason"), GATES, ids=str)
+@pytest.mark.parametrize("pin", [None, "1.0"], ids=["no pin", "a pin"])
+def test_a_gate_that_is_not_answered_holds_every_tag_back(
+    settings: Settings, reason: str, pin: str | None
 ) -> None:
-    reason = f"held back: {gate} cannot be evaluated by this version"
-    choice = decide(settings, "1.0 2.0")
+    choice = decide_described(replace(settings, pin=pin), Tag("1.0", SHA), Tag("2.0", SHA))
     assert isinstance(choice, Kept)
     assert choice.keep is Keep.NOTHING_ALLOWED
-    assert reasons(choice) == {"1.0": reason, "2.0": reason}
-
-    pinned = compile_policy(replace(settings, pin="1.0")).decided()
-    assert isinstance(pinned, Kept)
-    assert pinned.keep is Keep.NOTHING_ALLOWED
-    assert reasons(pinned) == {"1.0": reason}
+    other = reason if pin is None else "not the pinned tag 1.0"
+    assert reasons(choice) == {"1.0": reason, "2.0": other}
 
 
 @pytest.mark.parametrize(("settings", "why"), DISABLED, ids=str)
@@ -100,3 +97,5 @@ def test_a_suspended_rule_chooses_nothing() -> None:
 def test_what_needs_the_registry_is_not_decided() -> None:
     assert compile_policy(Settings()).decided() is None
     assert compile_policy(Settings(pin="v1", output="digest")).decided() is None
+    assert compile_policy(Settings(pin="v1", min_age="1h")).decided() is None
+    assert compile_policy(Settings(pin="v1", verify=True)).decided() is None

@@ -358,7 +358,7 @@ KEY = {"cosignKey": {"secretName": "cosign", "key": "pub"}}
         (KEY, None, True),
         (None, KEY, True),
         (KEY, {"enabled": False}, True),
-        ({}, None, True),
+        (KEY, {}, True),
         ({"enabled": False}, None, False),
         (None, None, False),
     ],
@@ -366,7 +366,7 @@ KEY = {"cosignKey": {"secretName": "cosign", "key": "pub"}}
         "of the spec",
         "of the ref",
         "the ref cannot turn it off",
-        "of the spec, without a key",
+        "of the spec, whose key the ref inherits",
         "turned off by the spec",
         "none",
     ],
@@ -378,11 +378,13 @@ def test_verification_above_annotations_holds(spec: Any, own: Any, *, verify: bo
     assert rule.settings.verify is verify
 
 
-def test_verification_of_a_ref_with_annotations_needs_a_key_of_its_own() -> None:
-    listed = annotated(image_list="nginx")
+@pytest.mark.parametrize("spec", [None, {}], ids=["not the spec either", "nor does the spec"])
+def test_verification_of_annotated_images_needs_a_key(spec: Any) -> None:
     without_key = {**ANNOTATED_REF, "imagesVerification": {}}
-    for updater in (resource(without_key), resource(without_key, imagesVerification=KEY)):
-        assert isinstance(govern(updater, listed).units[0], DisabledUnit)
+    updater = resource(without_key, imagesVerification=spec)
+    (unit,) = govern(updater, annotated(image_list="nginx")).units
+    assert isinstance(unit, DisabledUnit)
+    assert unit.what == "imagesVerification is on and has no cosignKey"
 
 
 patterns = st.lists(

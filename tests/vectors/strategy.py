@@ -127,7 +127,7 @@ def _chosen(policy: Policy, choice: Choice, described: dict[str, Tag]) -> dict[s
 def _passes(policy: Policy, tag: Tag) -> bool:
     """Whether the filters pass *tag*, and its metadata where the policy asks for any."""
     if not policy.needs.names_only:
-        return not isinstance(policy.rank(tag), Refusal)
+        return not isinstance(policy.rank(tag, 0), Refusal)
     filters = policy.filters
     return filters.denial(tag.name) is None and filters.refusal(tag.name) is None
 

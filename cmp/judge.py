@@ -1,0 +1,186 @@
+"""The choice for one repository: what is asked of its registry, in which order, and what follows.
+
+The listing, then what the policy must know of the tags that are left, and of the one it chooses
+the digest by HEAD, since a search may be behind; then the signatures of that digest. A tag that is
+not verified gives way to the next, newest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from cmp.cosign.keys import PublicKey
+from cmp.cosign.verify import Unverified, verify
+from cmp.errors import RegistryError, RuleError
+from cmp.policy import Choice, Chosen, Keep, Kept, Policy, choose
+from cmp.policy.policy import MOST_TRIED
+from cmp.reference import Repository
+from cmp.registry.port import TagSource
+from cmp.tags import Fault, Listing, Needs, Tag
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What *policy* chose of *repository*; *listing* is None where it was not asked."""
+
+    repository: Repository
+    policy: Policy
+    choice: Choice
+    listing: Listing | None = None
+    error: RegistryError | RuleError | None = None
+
+    @property
+    def passed_over(self) -> tuple[str, ...]:
+        """The tags that are allowed, and are not the newest: best first, if names tell that.
+
+        Their signatures were not looked at.
+        """
+        if self.listing is None or not isinstance(self.choice, Chosen):
+            return ()
+        others = {self.choice.tag.name, *(refusal.tag for refusal in self.choice.refusals)}
+        names = [name for name in dict.fromkeys(self.listing.names) if name not in others]
+        if self.policy.time is None:
+            names.sort(key=lambda name: (self.policy.judge(name), name), reverse=True)
+        return tuple(names)
+
+
+async def judge(
+    repository: Repository, policy: Policy, tags: TagSource, keys: Sequence[PublicKey] = ()
+) -> Verdict:
+    """The choice of *policy* among the tags that the registry holds. Never raises.
+
+    With imagesVerification a tag must be signed by one of *keys*; without any, nothing is chosen.
+    """
+    choice, listing = policy.decided(), None
+    if choice is None and policy.settings.verify and not keys:
+        choice = Kept(Keep.DISABLED, "imagesVerification has no key to verify with")
+    try:
+        if choice is None:
+            listing = await tags.list_tags(repository)
+            choice = await _Looking(policy, listing, tags, keys).choice()
+    except RegistryError as error:
+        return Verdict(repository, policy, Kept(Keep.UNREACHABLE, str(error)), listing, error)
+    return Verdict(repository, policy, choice, listing)
+
+
+_DOCUMENTS = Needs(created=True, digest=True)
+_EVERYTHING = replace(_DOCUMENTS, pushed=True, severity=True, trusted=True)
+
+
+async def with_facts(verdict: Verdict, tags: TagSource) -> Verdict:
+    """*verdict* with all that the registry tells of the chosen tag, for people to see.
+
+    Where it cannot be told, or is that of another image by now, all stays as it is. Never raises.
+    """
+    choice = verdict.choice
+    if not isinstance(choice, Chosen):
+        return verdict
+    known, name = choice.tag, choice.tag.name
+    for needs in (_EVERYTHING, _DOCUMENTS):
+        try:
+            seen = (await tags.describe(verdict.repository, [name], needs)).get(name)
+        except RegistryError:
+            return verdict
+        if seen is None or seen.fault is not None:
+            return verdict
+        if seen.digest is not None:
+            break
+    else:
+        return verdict
+    if known.digest not in (None, seen.digest):
+        return verdict
+    return replace(verdict, choice=replace(choice, tag=seen))
+
+
+@dataclass(slots=True)
+class _Looking:
+    """What was found out so far: tags that are *described*, and why some are *refused*."""
+
+    policy: Policy
+    listing: Listing
+    tags: TagSource
+    keys: Sequence[PublicKey]
+    described: dict[str, Tag] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    async def choice(self) -> Choice:
+        """The newest tag that will do. Raises `RegistryError`."""
+        while True:
+            await self._describe()
+            choice = choose(self.policy, self.listing, self.described, self.refused)
+            if isinstance(choice, Kept) or not self.policy.needs.digest:
+                return choice
+            if len(self.refused) == MOST_TRIED:
+                why = f"the {MOST_TRIED} best tags are not verified, and no others were tried"
+                return Kept(Keep.INCOMPLETE, why, choice.refusals)
+            choice = await self._with_digest(choice)
+            if isinstance(choice, Kept) or not self.policy.settings.verify:
+                return choice
+            verified = await self._verified(choice)
+            if verified is not None:
+                return verified
+
+    async def _describe(self) -> None:
+        """Describe what the policy needs: all candidates, or the best until one will do."""
+        needs, names = self.policy.needs, self._candidates()
+        if needs.names_only or not names:
+            return
+        if self.policy.compares_described:
+            if not self.described:
+                self.described |= await self._ask(names, needs)
+            return
+        for name in names:
+            if name not in self.described:
+                self.described |= await self._ask([name], needs)
+            if not self._is_refused(name):
+                return
+
+    def _candidates(self) -> Sequence[str]:
+        if self.policy.broken is not None and self.policy.settings.pin is None:
+            return ()  # whatever is known of them, none is chosen
+        return self.policy.candidates(self.listing.names)[0]
+
+    def _is_refused(self, name: str) -> bool:
+        """Whether *name* is refused for good, so that the next may be chosen."""
+        tag = self.described[name]
+        key = self.policy.judge_described(tag, self.listing.observed_at)
+        return name in self.refused or (isinstance(key, str) and tag.fault is not Fault.UNREADABLE)
+
+    async def _ask(self, names: Sequence[str], needs: Needs) -> Mapping[str, Tag]:
+        return await self.tags.describe(self.listing.repository, names, needs)
+
+    async def _with_digest(self, choice: Chosen) -> Choice:
+        """*choice* with the digest that its tag has now, by HEAD.
+
+        A bare tag must not stand in for a digest that is due; and where a gate or a signature
+        vouches for the image, it is for the one digest that was looked at.
+        """
+        tag, needs = choice.tag, self.policy.needs
+        now = tag
+        if needs.created or needs.searched:
+            asked = await self._ask([tag.name], Needs(digest=True))
+            now = asked.get(tag.name, Tag(tag.name))
+        if now.digest is None:
+            detail = f": {now.detail}" if now.detail else ""
+            why = f"the registry gave no digest for {tag.name}{detail}"
+            return Kept(Keep.INCOMPLETE, why, choice.refusals)
+        if self.policy.guarded and now.digest != tag.digest:
+            why = f"the tag {tag.name} moved while it was looked at"
+            return Kept(Keep.INCOMPLETE, why, choice.refusals)
+        return replace(choice, tag=replace(tag, digest=now.digest))
+
+    async def _verified(self, choice: Chosen) -> Choice | None:
+        """*choice* with the signature that vouches for it; None if the next is to be tried."""
+        tag = choice.tag
+        assert tag.digest is not None
+        try:
+            claims = await self.tags.signatures(self.listing.repository, tag.digest)
+        except RegistryError as error:
+            why = f"the signatures of {tag.name} could not be read: {error.what}"
+            return Kept(Keep.INCOMPLETE, why, choice.refusals)
+        verified = verify(claims, tag.digest, self.keys)
+        if isinstance(verified, Unverified):
+            self.refused[tag.name] = f"imagesVerification: {verified}"
+            return None
+        return replace(choice, verified=str(verified))

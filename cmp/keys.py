@@ -1,0 +1,30 @@
+"""The public keys that a rule's images must be signed with, out of the Secret that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cmp.cosign.keys import PublicKey, read_keys
+from cmp.errors import RegistryError, RuleError
+from cmp.registry.secrets import Secrets
+from cmp.rules import Rule
+
+
+def keys_of(rule: Rule, secrets: Secrets) -> Sequence[PublicKey]:
+    """The keys of *rule*, any of which may have signed; none where it asks for no signature.
+
+    Raises `RuleError` where there should be some and are none that can be used.
+    """
+    place = rule.cosign_key
+    if place is None:
+        return ()
+    if not place.namespace:
+        what = f"cosignKey names the Secret {place.name}, and the resource no namespace to find it"
+        raise RuleError("RT531", what, remedy="state metadata.namespace")
+    try:
+        data = secrets.data(place.namespace, place.name)
+    except RegistryError as error:
+        raise RuleError("RT531", f"cosignKey: {error.what}", remedy=error.remedy) from None
+    if place.key not in data:
+        raise RuleError("RT531", f"cosignKey: the Secret {place.secret} has no key {place.key}")
+    return read_keys(data[place.key], label=f"the {place}")
