@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -15,7 +16,6 @@ from cmp.registry.http.api import AuthKind, Call, RegistryApi
 from cmp.registry.http.client import HttpClient
 from cmp.registry.logins import Logins
 from cmp.registry.secrets import NoSecrets
-from tests.registry.http.clients import no_tls
 from tests.registry.http.fakes import PASSWORD, Clock
 from tests.servers.access import Bearer, Htpasswd
 from tests.servers.images import image
@@ -29,6 +29,10 @@ USERS = {"alice": PASSWORD}
 RIGHTS = {"demo/*": ["alice"], "secret/**": ["bob"], "public/*": ["", "alice"]}
 
 Result = TypeVar("Result")
+
+
+def no_tls(*, login: bool) -> ssl.SSLContext:
+    raise AssertionError(f"nobody speaks TLS here, with a login or not ({login})")
 
 
 def model(*repositories: str) -> Model:
