@@ -91,7 +91,7 @@ def summarise(model: Model, repository: Repository, tag: str, *, scanned: bool) 
 def vulnerabilities(scan: Scan | None) -> dict[str, Any]:
     """The severest and the number of what *scan* found; None: not scanned, which is not clean."""
     if scan is None:
-        return {"MaxSeverity": "", "Count": 0, **_counts(Counter())}
+        return _NOT_SCANNED
     found = Counter(severity for _, severity in scan.findings)
     worst = max(found, key=_SEVERITIES.index, default="NONE")
     return {"MaxSeverity": worst, "Count": found.total(), **_counts(found)}
@@ -236,3 +236,6 @@ def _complaints(repository: Repository, tag: str, images: list[Document]) -> Ite
 
 def _counts(found: Mapping[str, int]) -> dict[str, int]:
     return {f"{severity.title()}Count": found.get(severity, 0) for severity in _SEVERITIES[1:]}
+
+
+_NOT_SCANNED = {"MaxSeverity": "", "Count": 0, **_counts({})}
