@@ -231,7 +231,7 @@ def _failed_connection(error: Exception) -> UnreachableError:
         system = _inner(error, OSError)
         reason = _reason(system) if system is not None else "the connection ended at once"
         return _unreachable(f"cannot connect: {reason}", "check host and port in api_url")
-    remedy = "if it does so again, check the port, and whether it is http:// or https://"
+    remedy = "if again, check the port, http or https, and whether it wants a client certificate"
     return _unreachable("the connection broke off", remedy)
 
 
@@ -327,8 +327,8 @@ async def _read(method: str, response: httpcore.Response, limit: int) -> HttpRes
     answer = HttpResponse(response.status, headers, tls=_tls_version(response))
     if method != "HEAD" and response.status not in _BODILESS:
         _check_head(answer, limit)
-        return replace(answer, body=await _read_body(response, limit))
-    return answer
+    # Also where there is no body: a response not read to its end costs its connection.
+    return replace(answer, body=await _read_body(response, limit))
 
 
 def _check_head(answer: HttpResponse, limit: int) -> None:

@@ -71,17 +71,17 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
             raise _unresolved(host, port, "DNS does not answer") from None
         tried = addresses[:_MOST_ADDRESSES]
         share = None if timeout is None else timeout / len(tried)
-        failure: Exception | None = None
+        failures: list[Exception] = []
         for address in tried:
             try:
                 stream = await self._backend.connect_tcp(
                     address, port, share, local_address, socket_options
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = failure or error
+                failures.append(error)
             else:
                 return _Stream(stream)
-        raise failure or httpcore.ConnectError("no address")
+        raise failures[0]
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
         """All addresses of *host*, each checked."""
