@@ -24,7 +24,7 @@ def tag(needs: Needs = ALL, **fields: object) -> Tag:
     return read_tags([summary("v1", IMAGE, **fields)], needs)["v1"]
 
 
-def signature(tool: object = "cosign", trusted: object = False, author: object = "") -> Any:  # noqa: FBT002 - as Zot writes it
+def signature(tool: object = "cosign", *, trusted: object = False, author: object = "") -> Any:
     return {"Tool": tool, "IsTrusted": trusted, "Author": author}
 
 
@@ -33,7 +33,7 @@ def test_all_that_is_told() -> None:
         PushTimestamp=LATE,
         TaggedTimestamp=EARLY,
         Vulnerabilities={"MaxSeverity": "NONE"},
-        SignatureInfo=[signature("notation", True, "Jo")],
+        SignatureInfo=[signature("notation", trusted=True, author="Jo")],
     )
 
     assert found == Tag(
@@ -103,16 +103,20 @@ TRUST = {
     "null": (None, False, ()),
     "signed, not trusted": ([signature()], False, ("cosign",)),
     "one of them trusted": (
-        [signature(), signature("cosign", True, "ci"), signature("notation", True, "Ann")],
+        [
+            signature(),
+            signature("cosign", trusted=True, author="ci"),
+            signature("notation", trusted=True, author="Ann"),
+        ],
         True,
         ("Ann", "ci", "cosign"),
     ),
-    "nothing said": ([signature(None, None, None)], False, ()),
+    "nothing said": ([signature(None, trusted=None, author=None)], False, ()),
 }
 
 
 @pytest.mark.parametrize(("said", "trusted", "signers"), TRUST.values(), ids=TRUST)
-def test_trust(said: object, trusted: bool, signers: tuple[str, ...]) -> None:  # noqa: FBT001 - a table
+def test_trust(said: object, signers: tuple[str, ...], *, trusted: bool) -> None:
     found = tag(SignatureInfo=said)
 
     assert trusted is found.trusted
@@ -120,7 +124,10 @@ def test_trust(said: object, trusted: bool, signers: tuple[str, ...]) -> None:  
 
 
 def test_what_is_not_asked_for_is_not_told() -> None:
-    fields = {"SignatureInfo": [signature("x", True)], "Vulnerabilities": {"MaxSeverity": "LOW"}}
+    fields = {
+        "SignatureInfo": [signature("x", trusted=True)],
+        "Vulnerabilities": {"MaxSeverity": "LOW"},
+    }
 
     found = tag(Needs(severity=True), **fields)
 
