@@ -1,12 +1,14 @@
 """The part of GraphQL that questions to Zot's search need: one anonymous or named query.
 
 Reads selections with aliases, arguments and variables, checks them against a schema, and picks
-what was selected from what resolvers return. Errors are worded as Zot's library words them.
-Fragments, directives and mutations are not here, because no client of ours sends them.
+what was selected from what resolvers return. Errors are worded as Zot's library words them,
+without the name that it guesses was meant. Fragments, directives, mutations, the same field
+twice, and checks of the types of values are not here: Retag sends nothing that needs them.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +16,9 @@ from typing import Any
 
 # Fields of each type, and the name of the type they hold ("" for text, numbers, times).
 Schema = Mapping[str, Mapping[str, str]]
+
+# The type of all scalars here, as messages call it.
+_SCALAR = "String"
 
 _TOKEN = re.compile(
     r'(?P<name>[_A-Za-z]\w*)|(?P<string>"(?:[^"\\\n]|\\.)*")|(?P<number>-?\d+(?:\.\d+)?)'
@@ -74,10 +79,15 @@ class _Parser:
             if self._here.kind == "name":
                 self._next()
             self._skip_variables()
+        if self._here.text != "{":
+            raise self._unexpected()
         selected = self._selections()
         if self._here.kind != "end":
-            raise _refusal("GRAPHQL_PARSE_FAILED", f"Unexpected {self._here.text}", self._here)
+            raise self._unexpected()
         return selected
+
+    def _unexpected(self) -> GraphQLError:
+        return _refusal("GRAPHQL_PARSE_FAILED", f"Unexpected {self._here.text}", self._here)
 
     @property
     def _here(self) -> _Token:
@@ -150,7 +160,7 @@ class _Parser:
 def _scalar(token: _Token) -> Any:
     """A string, a number, a truth value, or the name of an enumeration's value."""
     if token.kind == "string":
-        return re.sub(r"\\(.)", r"\1", token.text[1:-1])
+        return json.loads(token.text)
     if token.kind == "number":
         return int(token.text)
     return {"true": True, "false": False, "null": None}.get(token.text, token.text)
@@ -163,8 +173,7 @@ def _tokens(text: str) -> list[_Token]:
         found = _TOKEN.match(text, at)
         place = _Token("", text[at], line, at - start + 1)
         if found is None:
-            message = f'Cannot parse the unexpected character "{place.text}".'
-            raise _refusal("GRAPHQL_PARSE_FAILED", message, place)
+            raise _refusal("GRAPHQL_PARSE_FAILED", "Unexpected <Invalid>", place)
         if found.lastgroup != "blank":
             tokens.append(_Token(found.lastgroup or "", found[0], line, place.column))
         line += found[0].count("\n")
@@ -184,38 +193,61 @@ def parse(text: str) -> tuple[Selection, ...]:
 def check(
     selections: Sequence[Selection],
     schema: Schema,
-    required: Mapping[str, Mapping[str, str]],
-    of: str = "Query",
+    arguments: Mapping[str, Mapping[str, str]],
 ) -> None:
-    """Raise `GraphQLError` for fields *schema* lacks, and arguments *required* of the queries."""
-    errors = list(_faults(selections, schema, required, of))
+    """Raise `GraphQLError` unless all fields are in *schema*, and the queries' *arguments* fit.
+
+    Of the types of arguments only the mark counts that makes them required (`String!`).
+    """
+    errors = _faults(selections, schema, "Query")
+    for selection in selections:
+        errors += _argument_faults(selection, arguments.get(selection.name, {}))
     if errors:
         raise GraphQLError(*errors)
 
 
 def _faults(
-    selections: Sequence[Selection],
-    schema: Schema,
-    required: Mapping[str, Mapping[str, str]],
-    of: str,
+    selections: Sequence[Selection], schema: Schema, of: str
 ) -> list[Mapping[str, object]]:
-    found: list[Mapping[str, object]] = []
+    """Fields that the type *of* does not have, and what is wrong below the others."""
+    found = []
     for selection in selections:
-        held = schema[of].get(selection.name)
-        if held is None:
-            message = f'Cannot query field "{selection.name}" on type "{of}".'
+        held = schema.get(of, {}).get(selection.name)
+        message = _fault(selection, held, of)
+        if held is not None:
+            found += _faults(selection.selections, schema, held or _SCALAR)
+        if message:
             found.append(_error("GRAPHQL_VALIDATION_FAILED", message, selection))
-            continue
-        for name, kind in required.get(selection.name, {}).items() if of == "Query" else ():
-            if name not in selection.arguments:
-                message = (
-                    f'Field "{selection.name}" argument "{name}" of type "{kind}" is required, '
-                    "but it was not provided."
-                )
-                found.append(_error("GRAPHQL_VALIDATION_FAILED", message, selection))
-        if held:
-            found += _faults(selection.selections, schema, required, held)
     return found
+
+
+def _fault(selection: Selection, held: str | None, of: str) -> str:
+    """What is wrong with one field that holds *held* ("" a scalar, None: there is none)."""
+    name = selection.name
+    if held is None:
+        return f'Cannot query field "{name}" on type "{of}".'
+    if held and not selection.selections:
+        return f'Field "{name}" of type "{held}" must have a selection of subfields.'
+    if selection.selections and not held:
+        return f'Field "{name}" must not have a selection since type "{_SCALAR}" has no subfields.'
+    return ""
+
+
+def _argument_faults(
+    selection: Selection, arguments: Mapping[str, str]
+) -> list[Mapping[str, object]]:
+    messages = [
+        f'Unknown argument "{name}" on field "Query.{selection.name}".'
+        for name in selection.arguments
+        if name not in arguments
+    ]
+    messages += [
+        f'Field "{selection.name}" argument "{name}" of type "{kind}" is required, '
+        "but it was not provided."
+        for name, kind in arguments.items()
+        if kind.endswith("!") and name not in selection.arguments
+    ]
+    return [_error("GRAPHQL_VALIDATION_FAILED", message, selection) for message in messages]
 
 
 def answer(
@@ -256,7 +288,10 @@ def _picked(value: Any, selections: tuple[Selection, ...]) -> Any:
 def _filled(value: Any, variables: Mapping[str, Any]) -> Any:
     """*value* with its variables replaced."""
     if isinstance(value, Variable):
-        return variables.get(value.name)
+        if value.name not in variables:
+            undefined = {"message": "must be defined", "path": ["variable", value.name]}
+            raise GraphQLError({**undefined, "extensions": {"code": "GRAPHQL_VALIDATION_FAILED"}})
+        return variables[value.name]
     if isinstance(value, dict):
         return {name: _filled(each, variables) for name, each in value.items()}
     return value

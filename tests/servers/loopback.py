@@ -87,6 +87,7 @@ class LoopbackServer:
     ) -> None:
         self.requests: list[Served] = []
         self.connections = 0
+        self.faults: list[Exception] = []
         self._answer = answer
         self._tls = tls
         self._delay = delay
@@ -128,13 +129,18 @@ class LoopbackServer:
             raise TimeoutError("the loopback server does not start")
 
     def stop(self) -> None:
-        """Close the port and all connections, and wait for the thread to end."""
+        """Close the port and all connections, and wait for the thread to end.
+
+        A fault of *answer*, which the client saw as a 500, is raised here.
+        """
         loop, thread, finished = self._loop, self._thread, self._finished
         if loop is None or thread is None or finished is None:
             return
         loop.call_soon_threadsafe(finished.set)
         thread.join(PATIENCE)
         self._loop = self._thread = None
+        if self.faults:
+            raise self.faults.pop()
 
     def fail_next(self, *failures: int | Response | None) -> None:
         """Answer the next requests with these: statuses, whole responses, None cuts."""
@@ -223,8 +229,12 @@ class LoopbackServer:
     async def _respond(self, request: Request) -> Response | None:
         if self._failures:
             return self._failures.popleft()
-        answer = self._answer(request)
-        return answer if isinstance(answer, Response) else await answer
+        try:
+            answer = self._answer(request)
+            return answer if isinstance(answer, Response) else await answer
+        except Exception as fault:  # noqa: BLE001 - of any kind: the test shall fail with it
+            self.faults.append(fault)
+            return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request:

@@ -177,7 +177,7 @@ def _manifest(
         "SignatureInfo": signatures,
         "Platform": _platform(repository, document, image),
         "DownloadCount": statistics.pulls,
-        "Vulnerabilities": vulnerabilities(None),
+        "Vulnerabilities": None,
         "Referrers": _referrers(repository, image.digest),
         "ArtifactType": artifact_type(image),
     }

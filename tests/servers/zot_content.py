@@ -49,13 +49,13 @@ class Content:
     def manifest(self, request: Request, name: str, reference: str) -> Response:
         """Of any media type, whatever is accepted; a GET counts as a pull where search is on."""
         repository = self._repository(name)
-        if repository is None:
+        if repository is None and request.method == "GET":
             return listed(HTTPStatus.NOT_FOUND, "NAME_UNKNOWN", name=name)
-        if repository.broken:
+        if repository is not None and repository.broken:
             return listed(
                 HTTPStatus.INTERNAL_SERVER_ERROR, "MANIFEST_INVALID", reference=reference
             )
-        found = repository.manifest(reference)
+        found = None if repository is None else repository.manifest(reference)
         if found is None:
             return listed(HTTPStatus.NOT_FOUND, "MANIFEST_UNKNOWN", reference=reference)
         if request.method == "GET":
@@ -64,10 +64,10 @@ class Content:
 
     def blob(self, _: Request, name: str, digest: str) -> Response:
         """A blob, or a manifest by its digest, which is no pull."""
+        if not _DIGEST.fullmatch(digest):
+            return listed(HTTPStatus.BAD_REQUEST, "DIGEST_INVALID", digest=digest)
         repository = self._repository(name)
-        if repository is None:
-            return listed(HTTPStatus.NOT_FOUND, "NAME_UNKNOWN", name=name)
-        found = repository.blobs.get(digest)
+        found = None if repository is None else repository.blobs.get(digest)
         if found is None:
             return listed(HTTPStatus.NOT_FOUND, "BLOB_UNKNOWN", digest=digest)
         return _served(found)
@@ -87,11 +87,8 @@ class Content:
         return Response(HTTPStatus.OK, headers, compact(body))
 
     def catalog(self, request: Request, names: Sequence[str]) -> Response:
-        """Of the repositories *names*; the Link comes on the last page too."""
-        paging = _paging(request)
-        if paging is None:
-            return empty(HTTPStatus.BAD_REQUEST)
-        limit, last = paging
+        """Of the repositories *names*; the Link comes on the last page too; junk is ignored."""
+        limit, last = _paging(request) or (None, "")
         ordered = sorted(names)
         if last:
             ordered = ordered[ordered.index(last) + 1 :] if last in ordered else []

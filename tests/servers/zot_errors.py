@@ -15,6 +15,7 @@ NO_SNIFF = {"X-Content-Type-Options": "nosniff"}
 # From the table of error codes in the OCI distribution specification, as Zot words it.
 _ERRORS = {
     "BLOB_UNKNOWN": "blob unknown to registry",
+    "DIGEST_INVALID": "provided digest did not match uploaded content",
     "DENIED": "requested access to the resource is denied",
     "MANIFEST_INVALID": "manifest invalid",
     "MANIFEST_UNKNOWN": "manifest unknown",
@@ -28,6 +29,10 @@ _DESCRIPTIONS = dict(
     BLOB_UNKNOWN: blob unknown to registry \tThis error MAY be returned when a blob is unknown \
  to the registry in a specified repository. This can be returned with a standard get or if a \
 manifest references an unknown layer during upload.
+    DIGEST_INVALID: When a blob is uploaded, the registry will check that the content matches \
+the digest provided by the client. The error MAY include a detail structure with the key \
+"digest", including the invalid digest string. This error MAY also be returned when a manifest \
+includes an invalid layer digest.
     DENIED: The access controller denied access for the operation on a resource.
     MANIFEST_INVALID: During upload, manifests undergo several checks ensuring validity. If \
 those checks fail, this error MAY be returned, unless a more specific error is included. The \

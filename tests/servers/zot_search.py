@@ -83,12 +83,12 @@ _SCHEMA: dict[str, dict[str, str]] = {
     },
     "Annotation": _leaves("Key", "Value"),
 }
-_REQUIRED = {
+_ARGUMENTS = {
     "ExpandedRepoInfo": {"repo": "String!"},
     "Image": {"image": "String!"},
-    "ImageList": {"repo": "String!"},
-    "GlobalSearch": {"query": "String!"},
-    "CVEListForImage": {"image": "String!"},
+    "ImageList": {"repo": "String!", "requestedPage": "PageInput"},
+    "GlobalSearch": {"query": "String!", "requestedPage": "PageInput"},
+    "CVEListForImage": {"image": "String!", "requestedPage": "PageInput"},
 }
 _SORTS: dict[str, Callable[[Summary], Any]] = {
     "RELEVANCE": lambda each: each.fields["Tag"],
@@ -124,8 +124,8 @@ class Search:
         if request.header("content-type").partition(";")[0] != "application/json":
             return _refused(HTTPStatus.BAD_REQUEST, TEXT, {"message": "transport not supported"})
         try:
-            asked = json.loads(request.body)
-        except ValueError:
+            asked = dict(json.loads(request.body))
+        except (TypeError, ValueError):
             text = request.body.decode(errors="replace")
             message = f"json request body could not be decoded: unexpected EOF body:{text}"
             return _refused(HTTPStatus.BAD_REQUEST, JSON, {"message": message})
@@ -149,7 +149,7 @@ class Search:
 
     def _answered(self, query: str, variables: Mapping[str, Any], reader: Reader) -> bytes:
         selections = graphql.parse(query)
-        graphql.check(selections, self._schema, _REQUIRED)
+        graphql.check(selections, self._schema, _ARGUMENTS)
 
         def resolve(
             selection: Selection, arguments: Mapping[str, Any]
@@ -256,7 +256,10 @@ def _page(
 
 
 def _repository_summary(repository: Repository, found: Sequence[Summary]) -> dict[str, Any]:
-    """*found* sorted by build time; platforms in the order of tags."""
+    """*found* sorted by build time; platforms in the order of tags.
+
+    For the newest image a real Zot leaves annotations of indexes out, which is not done here.
+    """
     by_name = sorted(found, key=_SORTS["RELEVANCE"])
     told = [each["Platform"] for image in by_name for each in image.fields["Manifests"]]
     platforms = list({tuple(each.items()): each for each in told}.values())
