@@ -74,13 +74,13 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         failures: list[Exception] = []
         for address in tried:
             try:
-                stream = await self._backend.connect_tcp(
-                    address, port, share, local_address, socket_options
+                return _Stream(
+                    await self._backend.connect_tcp(
+                        address, port, share, local_address, socket_options
+                    )
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failures.append(error)
-            else:
-                return _Stream(stream)
         raise failures[0]
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
