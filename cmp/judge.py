@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from cmp.cosign.keys import PublicKey
-from cmp.cosign.verify import Unverified, verify
+from cmp.cosign import PublicKey, Unverified, verify
 from cmp.errors import RegistryError, RuleError
 from cmp.policy import Choice, Chosen, Keep, Kept, Policy, choose
 from cmp.policy.policy import MOST_TRIED

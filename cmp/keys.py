@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cmp.cosign.keys import PublicKey, read_keys
+from cmp.cosign import PublicKey, read_keys
 from cmp.errors import RegistryError, RuleError
 from cmp.registry.secrets import Secrets
 from cmp.rules import Rule

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cmp.cosign import Claim
 from cmp.errors import NotFoundError, RegistryError
@@ -18,12 +18,18 @@ NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 
 @dataclass
 class MemoryTags:
-    """A `TagSource` of *tags* by repository that counts questions; *error* answers all of them."""
+    """A `TagSource` of *tags* by repository that counts questions; *error* answers all of them.
+
+    *heads* are digests that a tag has by HEAD where they are not those that a search tells;
+    *claims* those about each digest, *unread* what answers who asks for them.
+    """
 
     tags: Mapping[str, Iterable[Tag | str]]
     error: RegistryError | None = None
     asked: Counter[str] = field(default_factory=Counter)
     claims: Mapping[str, Sequence[Claim]] = field(default_factory=dict)
+    heads: Mapping[str, str] = field(default_factory=dict)
+    unread: RegistryError | None = None
 
     def authorised(self, pull_secret: str, /) -> MemoryTags:
         """The same tags; which login was asked for is counted."""
@@ -33,6 +39,8 @@ class MemoryTags:
     async def signatures(self, repository: Repository, digest: str, /) -> Sequence[Claim]:
         """The claims about *digest*."""
         self.asked[f"signatures {repository}"] += 1
+        if self.unread is not None:
+            raise self.unread
         return self.claims.get(digest, ())
 
     async def list_tags(self, repository: Repository) -> Listing:
@@ -41,12 +49,16 @@ class MemoryTags:
         return Listing(repository, tuple(self._known(repository)), NOW)
 
     async def describe(
-        self, repository: Repository, names: Sequence[str], _needs: Needs, /
+        self, repository: Repository, names: Sequence[str], needs: Needs, /
     ) -> Mapping[str, Tag]:
-        """The tags as given."""
+        """The tags as given; who asks for a digest alone gets that of HEAD."""
         self.asked[f"describe {repository}"] += len(names)
         known = self._known(repository)
-        return {name: known.get(name, Tag(name, fault=Fault.GONE)) for name in names}
+        tags = {name: known.get(name, Tag(name, fault=Fault.GONE)) for name in names}
+        if needs.created or needs.searched:
+            return tags
+        heads = {name: self.heads.get(name, tag.digest) for name, tag in tags.items()}
+        return {name: replace(tag, digest=heads[name]) for name, tag in tags.items()}
 
     def _known(self, repository: Repository) -> dict[str, Tag]:
         if self.error is not None:

@@ -19,13 +19,14 @@ from cmp.errors import (
     UsageError,
 )
 from cmp.options import parse_params
-from cmp.pipeline import Generated, Operator, generate
+from cmp.pipeline import Generated, Operator, generate, look_closer
+from cmp.policy import Chosen
 from cmp.ports import NothingStored, Store
 from cmp.render import Permissions
 from cmp.request import Request
 from cmp.rules import Application, rules_in
 from cmp.tags import Fault, Tag
-from tests.memory import MemoryStore, MemoryTags, OneApplication
+from tests.memory import NOW, MemoryStore, MemoryTags, OneApplication
 
 APP = "registry.example.com/app"
 DIGEST = "sha256:" + "5a" * 32
@@ -46,6 +47,7 @@ spec:
     return head + textwrap.indent(textwrap.dedent(images), "        ")
 
 
+KEYED = "imagesVerification: {cosignKey: {secretName: cosign, key: pub}}"
 SEMVER = ruleset(f"- {{alias: app, imageName: {APP}}}")
 
 
@@ -103,6 +105,7 @@ def test_without_a_rule_for_it_an_application_is_not_touched() -> None:
         ("pin: dev-1", ["freeze=true"], "dev-1"),
         ("commonUpdateSettings: {denyTags: ['dev-*']}", ["pins=app=dev-2"], "0.9"),
         ("commonUpdateSettings: {minAge: 1h}", ["pins=app=dev-2"], "0.9"),
+        (f"{KEYED}\n  commonUpdateSettings: {{suspend: true}}", [], "0.9"),
         ("commonUpdateSettings: {allowTags: 'regexp:^9'}", [], "0.9"),
     ],
     ids=[
@@ -114,7 +117,8 @@ def test_without_a_rule_for_it_an_application_is_not_touched() -> None:
         "suspended",
         "a pin beats freezing",
         "a denied tag is refused to a pin",
-        "a gate that cannot be evaluated holds a pin back",
+        "a gate that is not answered holds a pin back",
+        "a suspended rule needs no key",
         "nothing allowed",
     ],
 )
@@ -178,6 +182,68 @@ def test_a_bare_tag_never_stands_in_for_a_digest_that_is_due(output: str) -> Non
     with pytest.raises(RegistryError, match=r"gave no digest for 1\.1\.0") as caught:
         run(pod(f"{APP}:1.0.0"), SEMVER, f"output={output}")
     assert caught.value.code == "RT530"
+
+
+def test_without_its_key_a_rule_is_disabled_with_the_place_of_the_key() -> None:
+    with pytest.raises(
+        RuleError, match=r"rules\.yaml:8:11, .*cosignKey: .*argocd/cosign"
+    ) as caught:
+        run(pod(f"{APP}:1.0.0"), ruleset(f"- alias: app\n  imageName: {APP}\n  {KEYED}"))
+    assert caught.value.code == "RT531"
+
+
+def test_a_pull_secret_is_the_login_for_its_rule_alone() -> None:
+    secret = "pullsecret:argocd/team"
+    rules = ruleset(f"""\
+        - {{alias: app, imageName: {APP}, commonUpdateSettings: {{pullSecret: '{secret}'}}}}
+        - {{alias: db, imageName: registry.example.com/db}}
+        """)
+    tags = MemoryTags(TAGS)
+    run(pod(f"{APP}:1.0.0", "registry.example.com/db:4"), rules, tags=tags)
+
+    assert tags.asked == {f"as {secret}": 1, f"list {APP}": 1, "list registry.example.com/db": 1}
+
+
+GATED = ruleset(f"- {{alias: app, imageName: {APP}, commonUpdateSettings: {{minAge: 1h}}}}")
+LATELY, LONG_AGO = (int((NOW - seconds) * 1e9) for seconds in (60, 86_400))
+
+
+def test_with_a_gate_the_digest_that_passed_is_written_and_can_be_told() -> None:
+    old = Tag("1.0.0", digest=DIGEST, pushed=LONG_AGO, severity="low")
+    tags = MemoryTags({APP: [old, Tag("1.1.0", digest=DIGEST, pushed=LATELY)]})
+    generated = run(pod(f"{APP}:0.9"), GATED, tags=tags)
+    closer = asyncio.run(look_closer(generated, tags))
+
+    assert images(generated) == [f"{APP}:1.0.0@{DIGEST}"]
+    assert images(closer) == images(generated)
+    choice = closer.decisions[0].verdict.choice
+    assert isinstance(choice, Chosen)
+    assert choice.tag == old
+
+
+def test_two_images_of_a_rule_are_looked_at_once_more_as_one() -> None:
+    secret = "pullsecret:argocd/team"
+    settings = f"commonUpdateSettings: {{pullSecret: '{secret}'}}"
+    tags = MemoryTags(TAGS)
+    generated = run(
+        pod(f"{APP}:1.0.0", f"{APP}:1.0.0"),
+        ruleset(f"- {{alias: app, imageName: {APP}, {settings}}}"),
+        tags=tags,
+    )
+    asyncio.run(look_closer(generated, tags))
+
+    assert tags.asked == {f"as {secret}": 2, f"list {APP}": 1, f"describe {APP}": 2}
+
+
+def test_where_a_digest_is_due_the_last_good_choice_stays_with_its_own() -> None:
+    tags = MemoryTags({APP: [Tag("1.1.0", digest=DIGEST, pushed=LATELY)]})
+    good = MemoryStore({"app": Tag("1.0.0", digest=DIGEST)})
+    bare = MemoryStore({"app": "1.0.0"})
+
+    assert images(run(pod(f"{APP}:0.9"), GATED, tags=tags, store=good)) == [
+        f"{APP}:1.0.0@{DIGEST}"
+    ]
+    assert images(run(pod(f"{APP}:0.9"), GATED, tags=tags, store=bare)) == [f"{APP}:0.9"]
 
 
 TWO = ruleset(f"""\

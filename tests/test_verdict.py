@@ -20,6 +20,8 @@ DIGEST = f"sha256:{'1' * 64}"
 TAGS = [
     *(Tag(name, DIGEST, created) for created, name in enumerate(("1.0.0", "v1.0.0", "1.1.0"))),
     *(Tag(name, DIGEST, 9) for name in ("2.0.0-rc.1", "build-9", "build-10", "latest", "10")),
+    *(Tag(name, DIGEST, 9, pushed=0, severity="low") for name in ("1.1.5", "build-7")),
+    Tag("1.1.6", DIGEST, 9, pushed=0, severity="high"),
     Tag("1.2.0", fault=Fault.GONE),
     Tag("main", fault=Fault.MALFORMED),
     Tag(f"sha256-{'5' * 64}.sig", DIGEST, 10),
@@ -35,6 +37,9 @@ stated = st.builds(
     filter_tags=st.sampled_from([None, FilterTags("^build-(.*)$", "$1"), FilterTags("(")]),
     output=st.sampled_from(["tag", "tag@digest", "digest"]),
     pin=st.sampled_from([None, None, "build-9", "3.0.0"]),
+    order_by=st.sampled_from(["built", "built", "pushed"]),
+    min_age=st.sampled_from([None, "1h"]),
+    max_severity=st.sampled_from([None, "low"]),
 )
 listed = st.lists(st.sampled_from(TAGS), min_size=6, unique_by=lambda tag: tag.name)
 
@@ -60,6 +65,7 @@ def test_each_listed_tag_is_chosen_or_older_or_refused_and_only_one_of_these(
 
 
 @example(settings=Settings(strategy="newest-build"), tags=TAGS)
+@example(settings=Settings(min_age="1h", max_severity="low"), tags=TAGS)
 @given(settings=stated, tags=listed)
 def test_the_number_in_the_reason_is_that_of_the_tags_it_speaks_of(
     settings: Settings, tags: list[Tag]

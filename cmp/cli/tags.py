@@ -14,7 +14,7 @@ from cmp import report
 from cmp.cli.options import FILE, FOLDER, SECRETS_HELP, TLS_HELP, closing, load_registries
 from cmp.cli.output import output_option, print_json, print_lines, print_warnings
 from cmp.cli.progress import progress
-from cmp.cosign.keys import PublicKey, read_keys
+from cmp.cosign import PublicKey, read_keys
 from cmp.errors import UsageError
 from cmp.judge import Verdict, judge, with_facts
 from cmp.policy import Chosen, FilterTags, Keep, Kept, Output, Policy, Settings, compile_policy
@@ -26,6 +26,7 @@ from cmp.registry.port import TagSource
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_OUTPUTS = [each.value for each in Output]
 # The fields of a rule, by their names.
 _POLICY = (
     click.option("--update-strategy", default="semver", help="semver, newest-build, name, …"),
@@ -42,7 +43,7 @@ _POLICY = (
     click.option("--max-severity", type=click.Choice(LIMITS), help="The worst a scan may find."),
     click.option("--require-trusted", is_flag=True, help="Only what the registry trusts."),
     click.option("--cosign-key", type=FILE, help="Only what one of these public keys signed."),
-    click.option("--write", type=click.Choice([each.value for each in Output]), default=Output.TAG.value,
+    click.option("--write", type=click.Choice(_OUTPUTS), default=Output.TAG.value,
                  help="How the choice is written (a rule's output)."),
     click.option("--pin", metavar="TAG", help="This tag, if no gate refuses it."),
 )  # fmt: skip

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmp.policy import Choice, FilterTags, Keep, Kept, Refusal, Settings, choose, compile_policy
+from cmp.policy.gates import SECOND
 from cmp.tags import Tag
 from tests.policy.deciding import SHA, chosen, listing, reasons
 
@@ -35,12 +36,17 @@ stated = st.builds(
     ignore_tags=st.sampled_from([(), ("*-rc*",), ("1.?.0",)]),
     deny_tags=st.sampled_from([(), ("2*",)]),
     filter_tags=st.sampled_from([None, FilterTags(r"v?([0-9.]+)", "$1")]),
+    order_by=st.sampled_from(["built", "built", "pushed"]),
+    min_age=st.sampled_from([None, "1s"]),
 )
 
 
 def known(names: Iterable[str]) -> Mapping[str, Tag]:
-    """Tags whose build times repeat, so that there are ties."""
-    return {name: Tag(name, SHA, created=len(name) % 3) for name in names}
+    """Tags whose times repeat, so that there are ties; some are too young."""
+    return {
+        name: Tag(name, SHA, created=len(name) % 3, pushed=(len(name) % 4 - 3) * SECOND)
+        for name in names
+    }
 
 
 def choose_known(settings: Settings, names: Iterable[str]) -> Choice:

@@ -1,0 +1,91 @@
+"""The keys that a rule names: out of which Secret, and what is said where they are not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cmp.errors import RuleError
+from cmp.keys import keys_of
+from cmp.registry.secrets import NoSecrets, SecretFiles, Secrets
+from cmp.rules import Application, Rule, rules_for, rules_in
+from tests.cosign.cases import DATA, key
+
+HEAD = """\
+apiVersion: argocd-image-updater.argoproj.io/v1alpha1
+kind: ImageUpdater
+metadata: {name: rules, namespace: argocd}
+spec:
+  applicationRefs:
+    - namePattern: web
+"""
+
+
+def rule(
+    verification: str = "{cosignKey: {secretName: cosign, key: pub}}", head: str = HEAD
+) -> Rule:
+    images = f"      images: [{{alias: a, imageName: a, imagesVerification: {verification}}}]\n"
+    (found,) = rules_for(rules_in(head + images, "rules.yaml"), Application(name="web")).rules
+    return found
+
+
+def secrets(folder: Path, content: bytes, *, key_name: str = "pub") -> Secrets:
+    place = folder / "argocd" / "cosign"
+    place.mkdir(parents=True)
+    (place / key_name).write_bytes(content)
+    return SecretFiles(folder)
+
+
+def test_a_rule_without_verification_names_no_key() -> None:
+    off = rule("{enabled: false, cosignKey: {secretName: cosign, key: pub}}")
+    assert off.cosign_key is None
+    assert keys_of(off, NoSecrets()) == ()
+
+
+def test_each_key_of_the_file_counts(tmp_path: Path) -> None:
+    pem = b"".join((DATA / f"{name}.pub").read_bytes() for name in ("first", "second"))
+    keys = keys_of(rule(), secrets(tmp_path, pem))
+    assert [each.fingerprint for each in keys] == [
+        key(name).fingerprint for name in ("first", "second")
+    ]
+    assert keys[0].label == "the key pub of the Secret argocd/cosign"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [(b"", "RT590"), (b"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n", "RT591")],
+    ids=["nothing", "a private key"],
+)
+def test_a_broken_key_is_told_with_its_place(tmp_path: Path, content: bytes, code: str) -> None:
+    with pytest.raises(RuleError) as caught:
+        keys_of(rule(), secrets(tmp_path, content))
+    assert (caught.value.code, caught.value.where) == (
+        code,
+        "the key pub of the Secret argocd/cosign",
+    )
+
+
+def test_a_key_that_is_not_in_its_secret_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RuleError, match="the Secret argocd/cosign has no key pub") as caught:
+        keys_of(rule(), secrets(tmp_path, b"", key_name="other"))
+    assert caught.value.code == "RT531"
+
+
+def test_where_no_secrets_are_that_is_told() -> None:
+    with pytest.raises(RuleError, match=r"cosignKey: .*argocd/cosign cannot be read") as caught:
+        keys_of(rule(), NoSecrets())
+    assert caught.value.code == "RT531"
+    assert caught.value.remedy
+
+
+def test_a_secret_is_of_the_namespace_of_its_rule() -> None:
+    nowhere = rule(head=HEAD.replace(", namespace: argocd", ""))
+    with pytest.raises(RuleError, match=r"no namespace.*state metadata\.namespace") as caught:
+        keys_of(nowhere, NoSecrets())
+    assert caught.value.code == "RT531"
+
+
+def test_the_key_is_part_of_what_selects() -> None:
+    other = rule("{cosignKey: {secretName: cosign, key: other}}")
+    assert rule().identity.fingerprint != other.identity.fingerprint
