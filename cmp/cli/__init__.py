@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": "cmp.cli.explain",
     "tags": "cmp.cli.tags",
     "lint": "cmp.cli.lint",
+    "registry": "cmp.cli.registry",
     "completion": "cmp.cli.completion",
 }
 _BUG = 70  # EX_SOFTWARE of sysexits.h
