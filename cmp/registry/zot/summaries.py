@@ -5,13 +5,16 @@ What does not look as it should makes that one tag unknown, and it is then asked
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cmp.errors import BadReplyError
+from cmp.errors import BadReplyError, printable
 from cmp.reference import is_digest
 from cmp.registry.buildtime import Child, tell, told_time, zot_platform
 from cmp.registry.instant import parse_instant
@@ -20,6 +23,11 @@ from cmp.tags import Needs, Tag
 
 # What Zot calls them (`cvemodel`), in lower case; "" is not scanned.
 _SEVERITIES = {"", "none", "unknown", "low", "medium", "high", "critical"}
+# A distinguished name of a notation certificate is about this long.
+_LONGEST_SIGNER = 200
+_PEM = re.compile(
+    r"-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]*)-----END PUBLIC KEY-----", re.ASCII
+)
 _NO_PUSH_TIME = "Zot does not know when it was pushed"
 
 
@@ -97,10 +105,25 @@ def _gated(found: _Image, needs: Needs) -> Tag:
         tag = _scanned(tag, found)
     if needs.trusted:
         signatures = found.signatures or ()
-        signers = sorted({each.author or each.tool or "" for each in signatures} - {""})
+        signers = sorted({_signer(each) for each in signatures} - {""})
         trusted = any(each.is_trusted for each in signatures)
         tag = replace(tag, trusted=trusted, signers=tuple(signers))
     return tag
+
+
+def _signer(signature: _Signature) -> str:
+    """Who signed, short enough to be shown; the tool where that is not known.
+
+    Of a key that trusts cosign's signature Zot gives the whole PEM; told is its fingerprint, as
+    `cmp.cosign.PublicKey` has it.
+    """
+    author, tool = signature.author or "", signature.tool or ""
+    key = _PEM.search(author)
+    if key is None:
+        return printable(author or tool)[:_LONGEST_SIGNER]
+    spki = base64.b64decode("".join(key[1].split()))
+    digest = base64.b64encode(hashlib.sha256(spki).digest()).decode().rstrip("=")
+    return f"{printable(tool)[:_LONGEST_SIGNER]} key SHA256:{digest}"
 
 
 def _pushed(tag: Tag, found: _Image) -> Tag:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from typing import Any
 
 import pytest
@@ -121,6 +123,29 @@ def test_trust(said: object, signers: tuple[str, ...], *, trusted: bool) -> None
 
     assert trusted is found.trusted
     assert signers == found.signers
+
+
+PEM = "-----BEGIN PUBLIC KEY-----\nbWFkZSB1\ncA==\n-----END PUBLIC KEY-----\n"
+
+
+def test_a_key_is_told_by_its_fingerprint() -> None:
+    found = tag(SignatureInfo=[signature(trusted=True, author=PEM)])
+
+    digest = base64.b64encode(hashlib.sha256(b"made up").digest()).decode().rstrip("=")
+    assert found.signers == (f"cosign key SHA256:{digest}",)
+
+
+def test_a_broken_key_makes_the_tag_unknown() -> None:
+    broken = summary("v1", IMAGE, SignatureInfo=[signature(author=PEM.replace("==", ""))])
+
+    assert not read_tags([broken], ALL)
+
+
+def test_a_signer_is_one_short_line() -> None:
+    found = tag(SignatureInfo=[signature(trusted=True, author="CN=\x1b[2J\n" + "x" * 5000)])
+
+    assert len(found.signers[0]) == 200
+    assert found.signers[0].isprintable()
 
 
 def test_what_is_not_asked_for_is_not_told() -> None:
