@@ -130,7 +130,8 @@ def _named(error: RegistryError, repository: Repository) -> RegistryError:
 
 
 def _missing(response: HttpResponse) -> NotFoundError:
-    if b'"NAME_UNKNOWN"' in response.body:
+    # NAME_UNKNOWN by the specification, NOT_FOUND by Harbor; always in a list of errors.
+    if b'"errors"' in response.body:
         return NotFoundError(
             "RT570",
             "the registry knows no such repository",

@@ -149,6 +149,12 @@ def test_a_repository_that_is_missing_may_be_one_that_cannot_be_read() -> None:
     )
 
 
+def test_a_registry_may_have_another_code_for_what_is_missing() -> None:
+    body = {"errors": [{"code": "NOT_FOUND", "message": "repository app not found"}]}
+
+    assert "knows no such repository" in str(refused({LIST: answer(body, 404)}))
+
+
 def test_what_is_no_registry_is_told_from_a_missing_repository() -> None:
     error = refused({})
 
