@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from enum import Enum
 
-from cachetools import TTLCache
+from cachetools import LRUCache, TTLCache
 from pydantic_core import from_json
 
 from cmp.errors import BadReplyError, DeniedError
@@ -22,7 +22,7 @@ SEARCH = "/v2/_zot/ext/search"
 _DISCOVER = "/v2/_oci/ext/discover"
 # A list of some extensions; a web page that answers instead may well be longer.
 _LARGEST_LIST = 256 * 1024
-# How long (seconds) an answer counts: search may be switched on or off, a Zot replaced.
+# How long (seconds) it counts that something is not there: search may be switched on, a Zot come.
 REMEMBERED_SECONDS = 600.0
 # Logins that are told apart; a rule may name one of its own.
 _MOST_LOGINS = 1000
@@ -45,29 +45,37 @@ class Detector:
     ) -> None:
         self._kind = endpoint.kind
         self._api = api
-        self._known: TTLCache[str, Zot] = TTLCache(_MOST_LOGINS, REMEMBERED_SECONDS, timer=clock)
+        # That search is switched off later is learned from search; that a registry is no Zot may
+        # have been said by what stands before one that is restarting.
+        self._searching: LRUCache[str, Zot] = LRUCache(_MOST_LOGINS)
+        self._lacking: TTLCache[str, Zot] = TTLCache(_MOST_LOGINS, REMEMBERED_SECONDS, timer=clock)
         self._asking = asyncio.Lock()
 
     async def find(self, pull_secret: str = "") -> Zot:
         """What the registry is, as the login of *pull_secret* sees it: asked for once.
 
-        Where `kind` says what it is, nothing is asked. A refused login is not remembered, for it
-        may soon be right. Raises `UnreachableError` and `ThrottledError`, and remembers nothing
-        then: to guess would be to choose by another rule.
+        Where `kind` says what it is, nothing is asked. That it has no search is asked again after
+        a while, and a refused login is not remembered, for it may soon be right. Raises
+        `UnreachableError` and `ThrottledError`, and remembers nothing then: to guess would be to
+        choose by another rule.
         """
         if self._kind is Kind.ZOT:
             return Zot.SEARCHING
         if self._kind is not Kind.UNKNOWN:
             return Zot.NONE
         async with self._asking:
-            known = self._known.get(pull_secret)
-            if known is None:
-                known = await self._ask(pull_secret)
-                if known is not Zot.DENIED:
-                    self._known[pull_secret] = known
-            return known
+            known = self._searching.get(pull_secret) or self._lacking.get(pull_secret)
+            return known or await self._ask(pull_secret)
 
     async def _ask(self, pull_secret: str) -> Zot:
+        found = await self._discover(pull_secret)
+        if found is Zot.SEARCHING:
+            self._searching[pull_secret] = found
+        elif found is not Zot.DENIED:
+            self._lacking[pull_secret] = found
+        return found
+
+    async def _discover(self, pull_secret: str) -> Zot:
         call = Call("GET", _DISCOVER, limit=_LARGEST_LIST, pull_secret=pull_secret)
         try:
             return _read(await self._api.call(call))

@@ -121,13 +121,19 @@ def test_each_login_sees_for_itself() -> None:
     assert asyncio.run(asked.find("pullsecret:demo/missing")) is Zot.DENIED
 
 
-@pytest.mark.parametrize(("seconds", "requests"), [(0, 1), (1, 2)])
-def test_an_answer_counts_for_a_while(seconds: int, requests: int) -> None:
-    zot, clock = FakeZot({}), Clock()
+@pytest.mark.parametrize(
+    ("search", "seconds", "requests"),
+    [(True, 1e9, 1), (False, REMEMBERED_SECONDS - 1, 1), (False, REMEMBERED_SECONDS + 1, 2)],
+    ids=["a zot stays one", "no search, soon", "no search, later"],
+)
+def test_what_is_not_there_is_looked_for_again(
+    seconds: float, requests: int, *, search: bool
+) -> None:
+    zot, clock = FakeZot({}, search=search), Clock()
     asked = detector(zot, clock=clock)
     asyncio.run(asked.find())
 
-    clock.now += REMEMBERED_SECONDS - 0.5 + seconds
+    clock.now += seconds
     asyncio.run(asked.find())
 
     assert zot.asked["discover"] == requests
