@@ -71,6 +71,20 @@ class Served:
 Answer = Callable[[Request], Response | Awaitable[Response]]
 
 
+@dataclass(frozen=True)
+class _Run:
+    """What belongs to the time between a start and a stop: all in the server's thread."""
+
+    loop: asyncio.AbstractEventLoop
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Have *function* called in the server's thread, soon."""
+        self.loop.call_soon_threadsafe(function)
+
+
 class LoopbackServer:
     """Answers requests with *answer*, which runs in the server's thread, one at a time.
 
@@ -95,11 +109,8 @@ class LoopbackServer:
         self._failures: deque[Response | None] = deque()
         self._changed = threading.Condition()
         self._received = 0
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._open: asyncio.Event | None = None
-        self._finished: asyncio.Event | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._run: _Run | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -133,12 +144,11 @@ class LoopbackServer:
 
         A fault of *answer*, which the client saw as a 500, is raised here.
         """
-        loop, thread, finished = self._loop, self._thread, self._finished
-        if loop is None or thread is None or finished is None:
+        if self._thread is None or self._run is None:
             return
-        loop.call_soon_threadsafe(finished.set)
-        thread.join(PATIENCE)
-        self._loop = self._thread = None
+        self._run.call(self._run.finished.set)
+        self._thread.join(PATIENCE)
+        self._thread = self._run = None
         if self.faults:
             raise self.faults.pop()
 
@@ -151,14 +161,14 @@ class LoopbackServer:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Inside, requests are received and not answered; afterwards they all are."""
-        loop, gate = self._loop, self._open
-        if loop is None or gate is None:
+        if self._run is None:
             raise RuntimeError("the loopback server is not running")
-        loop.call_soon_threadsafe(gate.clear)
+        run = self._run
+        run.call(run.open.clear)
         try:
             yield
         finally:
-            loop.call_soon_threadsafe(gate.set)
+            run.call(run.open.set)
 
     def wait_for(self, count: int) -> None:
         """Return as soon as *count* requests were received since the server was made."""
@@ -171,29 +181,28 @@ class LoopbackServer:
         return [each.target for each in self.requests if method in {"", each.method}]
 
     async def _serve(self, ready: threading.Event) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._finished = asyncio.Event()
-        self._open = asyncio.Event()
-        self._open.set()
+        run = self._run = _Run(asyncio.get_running_loop())
+        run.open.set()
         server = await asyncio.start_server(
             self._connected, "127.0.0.1", self._port, ssl=self._tls, limit=_LARGEST_HEAD
         )
         self._port = server.sockets[0].getsockname()[1]
         ready.set()
-        await self._finished.wait()
+        await run.finished.wait()
         server.close()
-        for task in list(self._tasks):
+        for task in run.tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*run.tasks, return_exceptions=True)
         await server.wait_closed()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.add(task)
+        run, task = self._run, asyncio.current_task()
+        assert run is not None
+        assert task is not None
+        run.tasks.add(task)
         try:
-            while await self._exchange(reader, writer):
+            while await self._exchange(run, reader, writer):
                 pass
             writer.close()
             await writer.wait_closed()
@@ -201,17 +210,17 @@ class LoopbackServer:
             pass  # the client went away, or the server stops: both end a connection
         finally:
             writer.transport.abort()
-            if task is not None:
-                self._tasks.discard(task)
+            run.tasks.discard(task)
 
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _exchange(
+        self, run: _Run, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
         """One request and its response; False where the connection ends with it."""
         request = await _read(reader, writer)
         with self._changed:
             self._received += 1
             self._changed.notify_all()
-        if self._open is not None:
-            await self._open.wait()
+        await run.open.wait()
         seconds = self._delay(request)
         if seconds:
             await asyncio.sleep(seconds)
