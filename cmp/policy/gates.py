@@ -21,6 +21,9 @@ _LONGEST_AGE = 32  # characters; more is more than the age of the world, or padd
 # nobody has rated: it is more than nothing, and hides behind anything worse in what Zot tells,
 # so that a gate which feared it more than "low" would refuse less where there is more.
 _SEVERITIES = ("none", "unknown", "low", "medium", "high", "critical")
+# The settings by which a Zot knows; it does not tell whether they are off, or found nothing.
+_SCANS = "extensions.search.cve"
+_TRUST = "extensions.trust"
 LIMITS = tuple(name for name in _SEVERITIES if name != "unknown")
 
 
@@ -87,7 +90,7 @@ class Gates:
         if severity is None:
             return f"{gate}: {tag.unanswered or 'what a scan found is not known'}"
         if severity == "":
-            return f"{gate}: not scanned (Zot scans where extensions.search.cve is set)"
+            return f"{gate}: not scanned (Zot: {_SCANS})"
         if severity not in _SEVERITIES:
             return f"{gate}: a scan found {severity!r}, which is no severity known here"
         if _SEVERITIES.index(severity) <= _SEVERITIES.index(self.max_severity):
@@ -100,7 +103,7 @@ class Gates:
         if tag.trusted is None:
             return f"requireTrusted: {tag.unanswered or 'whether it is trusted is not known'}"
         signed = f"signed by {', '.join(tag.signers)}, and " if tag.signers else ""
-        return f"requireTrusted: {signed}the registry trusts no signature of it"
+        return f"requireTrusted: {signed}no signature of it is trusted (Zot: {_TRUST})"
 
 
 def compile_gates(settings: Settings, faults: list[PolicyFault]) -> Gates:

@@ -81,7 +81,7 @@ def test_a_scan_may_find_no_worse_than_the_limit(limit: str, data: st.DataObject
 @pytest.mark.parametrize(
     ("severity", "reason"),
     [
-        ("", "not scanned (Zot scans where extensions.search.cve is set)"),
+        ("", "not scanned (Zot: extensions.search.cve)"),
         ("dire", "a scan found 'dire', which is no severity known here"),
         (None, "what a scan found is not known"),
     ],
@@ -92,14 +92,17 @@ def test_not_scanned_is_not_clean(severity: str | None, reason: str) -> None:
     assert reasons(choice) == {"1.0": f"maxSeverity critical: {reason}"}
 
 
+UNTRUSTED = "no signature of it is trusted (Zot: extensions.trust)"
+
+
 @pytest.mark.parametrize(
     ("tag", "reason"),
     [
         (
             Tag("1.0", SHA, trusted=False, signers=("a@example.com", "b@example.com")),
-            "signed by a@example.com, b@example.com, and the registry trusts no signature of it",
+            f"signed by a@example.com, b@example.com, and {UNTRUSTED}",
         ),
-        (Tag("1.0", SHA, trusted=False), "the registry trusts no signature of it"),
+        (Tag("1.0", SHA, trusted=False), UNTRUSTED),
         (Tag("1.0", SHA), "whether it is trusted is not known"),
     ],
     ids=["signed by others", "not signed", "not told"],
