@@ -127,7 +127,10 @@ class _Looking:
             return
         if self.policy.compares_described:
             if not self.described:
-                self.described |= await self._ask(names, needs)
+                # A search tells digests unasked; where there is none, a gate refuses each tag
+                # whatever its digest, so that none need be asked for.
+                asked = replace(needs, digest=needs.digest and not needs.searched)
+                self.described |= await self._ask(names, asked)
             return
         for name in names:
             if name not in self.described:

@@ -16,7 +16,7 @@ from cmp.judge import Verdict, judge, with_facts
 from cmp.policy import Choice, Chosen, Keep, Kept, Settings, compile_policy
 from cmp.policy.policy import MOST_TRIED
 from cmp.reference import Repository
-from cmp.tags import Fault, Platform, Tag
+from cmp.tags import Fault, Needs, Platform, Tag
 from tests.cosign.cases import case, key
 from tests.memory import NOW, MemoryTags
 
@@ -141,6 +141,23 @@ def test_without_a_digest_where_one_is_due_nothing_is_chosen(tag: Tag, why: str)
     strategy = "newest-build" if tag.created else "semver"
     choice = verdict(Settings(strategy, output="tag@digest"), memory(tag)).choice
     assert kept(choice) == (Keep.INCOMPLETE, why)
+
+
+@pytest.mark.parametrize("settings", [Settings(min_age="1h"), Settings(require_trusted=True)])
+def test_for_gates_no_digest_is_asked_of_every_tag(settings: Settings) -> None:
+    asked: list[Needs] = []
+
+    class Noting(MemoryTags):
+        async def describe(
+            self, repository: Repository, names: Sequence[str], needs: Needs, /
+        ) -> Mapping[str, Tag]:
+            asked.append(needs)
+            return await super().describe(repository, names, needs)
+
+    known = Tag("1.1", NEW, pushed=LONG_AGO, trusted=True)
+    choice = verdict(settings, Noting({APP: [known]})).choice
+    assert chosen(choice).digest == NEW
+    assert [needs.digest for needs in asked] == [False, True]
 
 
 UNSIGNED = [Tag("1.2", NEW, created=3), Tag("1.3", OLD, created=4)]
