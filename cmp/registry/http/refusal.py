@@ -47,6 +47,8 @@ def refusal(response: HttpResponse, registry: str, subject: str, who: Who) -> Re
     *registry* is its name, *subject* what was asked for.
     """
     status = response.status
+    if status < 400:  # a listing of 10,000 tags is not looked through for a message
+        return None
     said = message(response, who.login)
     if status == 401:
         what = f"the registry {registry} denies access to {subject} {who}{said}"
