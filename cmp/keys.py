@@ -20,11 +20,11 @@ def keys_of(rule: Rule, secrets: Secrets) -> Sequence[PublicKey]:
         return ()
     if not place.namespace:
         what = f"cosignKey names the Secret {place.name}, and the resource no namespace to find it"
-        raise RuleError("RT531", what, remedy="state metadata.namespace")
+        raise RuleError("RT353", what, remedy="state metadata.namespace")
     try:
         data = secrets.data(place.namespace, place.name)
     except RegistryError as error:
-        raise RuleError("RT531", f"cosignKey: {error.what}", remedy=error.remedy) from None
+        raise RuleError("RT353", f"cosignKey: {error.what}", remedy=error.remedy) from None
     if place.key not in data:
-        raise RuleError("RT531", f"cosignKey: the Secret {place.secret} has no key {place.key}")
+        raise RuleError("RT353", f"cosignKey: the Secret {place.secret} has no key {place.key}")
     return read_keys(data[place.key], label=f"the {place}")

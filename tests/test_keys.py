@@ -54,7 +54,7 @@ def test_each_key_of_the_file_counts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "code"),
-    [(b"", "RT590"), (b"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n", "RT591")],
+    [(b"", "RT354"), (b"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n", "RT355")],
     ids=["nothing", "a private key"],
 )
 def test_a_broken_key_is_told_with_its_place(tmp_path: Path, content: bytes, code: str) -> None:
@@ -69,13 +69,13 @@ def test_a_broken_key_is_told_with_its_place(tmp_path: Path, content: bytes, cod
 def test_a_key_that_is_not_in_its_secret_is_told(tmp_path: Path) -> None:
     with pytest.raises(RuleError, match="the Secret argocd/cosign has no key pub") as caught:
         keys_of(rule(), secrets(tmp_path, b"", key_name="other"))
-    assert caught.value.code == "RT531"
+    assert caught.value.code == "RT353"
 
 
 def test_where_no_secrets_are_that_is_told() -> None:
     with pytest.raises(RuleError, match=r"cosignKey: .*argocd/cosign cannot be read") as caught:
         keys_of(rule(), NoSecrets())
-    assert caught.value.code == "RT531"
+    assert caught.value.code == "RT353"
     assert caught.value.remedy
 
 
@@ -83,7 +83,7 @@ def test_a_secret_is_of_the_namespace_of_its_rule() -> None:
     nowhere = rule(head=HEAD.replace(", namespace: argocd", ""))
     with pytest.raises(RuleError, match=r"no namespace.*state metadata\.namespace") as caught:
         keys_of(nowhere, NoSecrets())
-    assert caught.value.code == "RT531"
+    assert caught.value.code == "RT353"
 
 
 def test_the_key_is_part_of_what_selects() -> None:

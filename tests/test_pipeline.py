@@ -189,7 +189,7 @@ def test_without_its_key_a_rule_is_disabled_with_the_place_of_the_key() -> None:
         RuleError, match=r"rules\.yaml:8:11, .*cosignKey: .*argocd/cosign"
     ) as caught:
         run(pod(f"{APP}:1.0.0"), ruleset(f"- alias: app\n  imageName: {APP}\n  {KEYED}"))
-    assert caught.value.code == "RT531"
+    assert caught.value.code == "RT353"
 
 
 def test_a_pull_secret_is_the_login_for_its_rule_alone() -> None:

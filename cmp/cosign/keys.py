@@ -61,19 +61,19 @@ class PublicKey:
 def read_keys(pem: bytes | str, *, label: str = "") -> tuple[PublicKey, ...]:
     """The keys in *pem*, each once, in its order; *label* names where they come from.
 
-    Raises `RuleError`: RT590 for what is no PEM of public keys, RT591 for a private key, RT592
-    for a key that is not ECDSA on P-256, RT593 for too much. No message shows any of *pem*.
+    Raises `RuleError`: RT354 for what is no PEM of public keys, RT355 for a private key, RT356
+    for a key that is not ECDSA on P-256, RT357 for too much. No message shows any of *pem*.
     """
     text = _text(pem, label)
     labels = _LABEL.findall(text)
     if any("PRIVATE" in each for each in labels):
         what = "this is a private key"
-        raise RuleError("RT591", what, where=label, remedy="put only cosign.pub here")
+        raise RuleError("RT355", what, where=label, remedy="put only cosign.pub here")
     blocks = _BLOCK.findall(text)
     if not blocks or len(blocks) != len(labels):
         raise _no_key(label)
     if len(blocks) > MOST_KEYS:
-        raise RuleError("RT593", f"there are more than {MOST_KEYS} public keys", where=label)
+        raise RuleError("RT357", f"there are more than {MOST_KEYS} public keys", where=label)
     keys = [_key(block, label) for block in blocks]
     return tuple({key.fingerprint: key for key in keys}.values())
 
@@ -81,7 +81,7 @@ def read_keys(pem: bytes | str, *, label: str = "") -> tuple[PublicKey, ...]:
 def _text(pem: bytes | str, label: str) -> str:
     if len(pem) > LARGEST_PEM:
         what = f"the public keys are longer than {LARGEST_PEM} bytes"
-        raise RuleError("RT593", what, where=label)
+        raise RuleError("RT357", what, where=label)
     return pem if isinstance(pem, str) else pem.decode("latin-1")
 
 
@@ -95,7 +95,7 @@ def _key(block: str, label: str) -> PublicKey:
         raise _no_key(label) from None
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise RuleError(
-            "RT592",
+            "RT356",
             "the public key is not ECDSA on P-256",
             where=label,
             remedy="sign with a key that cosign generate-key-pair makes",
@@ -107,7 +107,7 @@ def _key(block: str, label: str) -> PublicKey:
 
 def _no_key(label: str) -> RuleError:
     return RuleError(
-        "RT590",
+        "RT354",
         "this is no public key in PEM",
         where=label,
         remedy="put cosign.pub here: -----BEGIN PUBLIC KEY-----, its lines, and the end",

@@ -69,7 +69,7 @@ def test_the_other_fields_have_options_too(laptop: Laptop, options: list[str], t
     [
         (["--order-by", "pushed"], "RT247"),
         (["--min-age", "yesterday"], "RT247"),
-        (["--cosign-key", "registries.conf"], "RT590"),
+        (["--cosign-key", "registries.conf"], "RT354"),
     ],
     ids=["push times of versions", "no age", "no key"],
 )

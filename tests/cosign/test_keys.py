@@ -96,23 +96,23 @@ def test_a_key_pair_of_another_program_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        pytest.param("", "RT590", id="nothing"),
-        pytest.param("ecdsa-sha2-nistp256 AAAA", "RT590", id="an SSH key"),
-        pytest.param(FIRST[:90], "RT590", id="cut off"),
-        pytest.param(FIRST + FIRST[:90], "RT590", id="the second cut off"),
-        pytest.param(FIRST.replace("PUBLIC KEY", "CERTIFICATE"), "RT590", id="a certificate"),
-        pytest.param(FIRST.replace("M", "!", 1), "RT590", id="not base64"),
-        pytest.param(block(b"no key"), "RT590", id="not DER"),
-        pytest.param(b"\xff\xfe" * 40, "RT590", id="no text"),
-        pytest.param(pem(ec.generate_private_key(ec.SECP384R1())), "RT592", id="P-384"),
-        pytest.param(pem(ec.generate_private_key(ec.SECP256K1())), "RT592", id="secp256k1"),
-        pytest.param(pem(rsa.generate_private_key(65537, 2048)), "RT592", id="RSA"),
-        pytest.param(pem(ed25519.Ed25519PrivateKey.generate()), "RT592", id="Ed25519"),
+        pytest.param("", "RT354", id="nothing"),
+        pytest.param("ecdsa-sha2-nistp256 AAAA", "RT354", id="an SSH key"),
+        pytest.param(FIRST[:90], "RT354", id="cut off"),
+        pytest.param(FIRST + FIRST[:90], "RT354", id="the second cut off"),
+        pytest.param(FIRST.replace("PUBLIC KEY", "CERTIFICATE"), "RT354", id="a certificate"),
+        pytest.param(FIRST.replace("M", "!", 1), "RT354", id="not base64"),
+        pytest.param(block(b"no key"), "RT354", id="not DER"),
+        pytest.param(b"\xff\xfe" * 40, "RT354", id="no text"),
+        pytest.param(pem(ec.generate_private_key(ec.SECP384R1())), "RT356", id="P-384"),
+        pytest.param(pem(ec.generate_private_key(ec.SECP256K1())), "RT356", id="secp256k1"),
+        pytest.param(pem(rsa.generate_private_key(65537, 2048)), "RT356", id="RSA"),
+        pytest.param(pem(ed25519.Ed25519PrivateKey.generate()), "RT356", id="Ed25519"),
         pytest.param(
-            block(bytes.fromhex("300e300706032a030405000303000102")), "RT592", id="a kind unknown"
+            block(bytes.fromhex("300e300706032a030405000303000102")), "RT356", id="a kind unknown"
         ),
-        pytest.param(FIRST * (MOST_KEYS + 1), "RT593", id="too many"),
-        pytest.param(" " * LARGEST_PEM + FIRST, "RT593", id="too long"),
+        pytest.param(FIRST * (MOST_KEYS + 1), "RT357", id="too many"),
+        pytest.param(" " * LARGEST_PEM + FIRST, "RT357", id="too long"),
     ],
 )
 def test_what_is_no_public_key_on_p_256_is_refused(text: bytes | str, code: str) -> None:
@@ -125,7 +125,7 @@ def test_a_private_key_is_refused_and_not_shown(form: PrivateFormat) -> None:
     text = MADE.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
     error = refusal(FIRST + text)
 
-    assert error.code == "RT591"
+    assert error.code == "RT355"
     assert error.remedy == "put only cosign.pub here"
     assert not any(line in str(error) for line in text.splitlines())
 
@@ -133,7 +133,7 @@ def test_a_private_key_is_refused_and_not_shown(form: PrivateFormat) -> None:
 def test_the_private_key_that_cosign_writes_is_refused() -> None:
     name = "ENCRYPTED SIGSTORE " + "PRIVATE KEY"
 
-    assert refusal(f"-----BEGIN {name}-----\nAAAA\n-----END {name}-----\n").code == "RT591"
+    assert refusal(f"-----BEGIN {name}-----\nAAAA\n-----END {name}-----\n").code == "RT355"
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200))
