@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import EXAMPLE, Laptop, laptop
+from tests.servers import images
+from tests.servers.model import Model
+from tests.servers.zot import ZotServer
 
 __all__ = ["laptop"]  # a fixture
 
@@ -52,18 +55,31 @@ def test_the_commands_of_the_documentation_run(laptop: Laptop, command: str) -> 
     laptop.write("rules/rules.yaml", rules.replace("profanity-*", "my-*"))
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command],
-        cwd=laptop.folder,
-        env={"PATH": path, "HOME": str(laptop.folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with ZotServer(_team()) as zot:
+        if "registry check" in command:  # a folder has nobody to ask
+            laptop.write("registries.conf", _listed(zot.url))
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command],
+            cwd=laptop.folder,
+            env={"PATH": path, "HOME": str(laptop.folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     found = "--diff" in command or "lint" in shlex.split(command)
     assert done.returncode == int(found), done.stderr
     assert done.stdout
+
+
+def _team() -> Model:
+    model = Model()
+    model.push("team/app", "v1.0.0", images.image("2026-01-01T10:00:00Z"))
+    return model
+
+
+def _listed(url: str) -> str:
+    return f"registries:\n- {{name: zot, prefix: registry.example.com, api_url: '{url}'}}\n"
 
 
 def test_the_excerpt_in_the_readme_is_what_the_demo_prints() -> None:
