@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from cmp.cli.files import read_application, read_fields
-from cmp.cli.output import print_findings
+from cmp.cli.output import print_findings, print_warnings
 from cmp.cli.process import standard_input
 from cmp.cli.progress import progress
 from cmp.errors import Finding, Severity, UsageError, error_of, raise_together
@@ -169,9 +169,15 @@ def load_registries(
 
 
 async def closing(registries: Registries, asked: Awaitable[Answer]) -> Answer:
-    """What *asked* brings, which asks *registries*; their connections are closed then."""
+    """What *asked* brings, which asks *registries*; their connections are closed then.
+
+    What was found out about them that people should know is told as warnings.
+    """
     async with registries:
-        return await asked
+        try:
+            return await asked
+        finally:
+            print_warnings(registries.remarks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

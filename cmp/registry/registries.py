@@ -23,7 +23,7 @@ from cmp.registry.layout import Clock, LayoutSource
 from cmp.registry.port import TagSource
 from cmp.registry.routing import Route, Routing
 from cmp.registry.secrets import NoSecrets, Secrets
-from cmp.tags import Fault, Listing, Needs, Tag, positions_as_times
+from cmp.tags import Listing, Needs, Tag
 
 
 class Registries:
@@ -91,6 +91,11 @@ class Registries:
     ) -> None:
         await self.aclose()
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What people should know of the registries that are connected, each once."""
+        return self._connections.remarks
+
     async def aclose(self) -> None:
         """Close all connections; who asks later connects anew."""
         await self._connections.aclose()
@@ -147,58 +152,20 @@ class RoutedSource:
         return await source.signatures(asked, digest)
 
     async def list_tags(self, repository: Repository) -> Listing:
-        """All tag names of *repository*."""
+        """All tag names of *repository*, and whether their order tells their age."""
         source, asked = self._source(repository)
-        return replace(await source.list_tags(asked), repository=repository)
+        mode = self._registries.route(repository).endpoint.tagsortmode
+        newest_first = None if mode is SortMode.NONE else mode is SortMode.LATEST_FIRST
+        listing = await source.list_tags(asked)
+        return replace(listing, repository=repository, newest_first=newest_first)
 
     async def describe(
         self, repository: Repository, names: Sequence[str], needs: Needs
     ) -> Mapping[str, Tag]:
-        """A `Tag` for each of *names*; where tags are sorted by age, their place is their time."""
+        """A `Tag` for each of *names*."""
         source, asked = self._source(repository)
-        mode = self._registries.route(repository).endpoint.tagsortmode
-        if mode is SortMode.NONE or not needs.created:
-            return await source.describe(asked, names, needs)
-        listing = await source.list_tags(asked)
-        tags = _by_place(names, listing, mode)
-        other = replace(needs, created=False, platforms=())
-        if not other.names_only:
-            tags |= await _with_the_rest(tags, source, asked, other)
-        return tags
+        return await source.describe(asked, names, needs)
 
     def _source(self, repository: Repository) -> tuple[TagSource, Repository]:
         source, asked = self._registries.source(repository)
         return source.authorised(self._pull_secret), asked
-
-
-def _by_place(names: Sequence[str], listing: Listing, mode: SortMode) -> dict[str, Tag]:
-    """Tags whose build times are their places in *listing*.
-
-    As for the Image Updater no manifest is looked at.
-    """
-    times = positions_as_times(listing.names, newest_first=mode is SortMode.LATEST_FIRST)
-    detail = f"tagsortmode {mode}: the place in the listing, not the build time"
-    return {
-        name: Tag(name, created=times[name], detail=detail)
-        if name in times
-        else Tag(name, fault=Fault.GONE, detail="the tag is gone")
-        for name in names
-    }
-
-
-async def _with_the_rest(
-    tags: Mapping[str, Tag], source: TagSource, asked: Repository, needs: Needs
-) -> dict[str, Tag]:
-    """Those of *tags* that are listed, with what else is needed; faulty where it is not known.
-
-    Nothing else of their manifests counts: neither the platform nor a build time.
-    """
-    listed = [name for name, tag in tags.items() if tag.fault is None]
-    described = await source.describe(asked, listed, needs)
-    return {name: _placed(tag, tags[name], needs) for name, tag in described.items()}
-
-
-def _placed(described: Tag, by_place: Tag, needs: Needs) -> Tag:
-    if described.fault is not None and (needs.searched or not described.digest):
-        return described
-    return replace(described, created=by_place.created, fault=None, detail=by_place.detail)

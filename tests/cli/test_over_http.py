@@ -133,3 +133,18 @@ def test_a_repository_that_is_missing_is_one_line(laptop: Laptop, zot: ZotServer
         "no such repository; check its name, and the registry's log: Zot says the same where "
         "it cannot read the repository's index.json [RT570]"
     )
+
+
+def test_a_search_that_is_off_is_said_once_and_changes_no_tag(
+    laptop: Laptop, model: Model
+) -> None:
+    command = ["tags", "registry.example.com/team/app", "--registries", "registries.conf"]
+    said = []
+    for search in (True, False):
+        with ZotServer(model, search=search) as server:
+            list_registry(laptop, server.url)
+            done = laptop.retag(*command, "--update-strategy", "newest-build")
+        assert b"chosen   edge-1: newest build of 5 allowed tags" in done.stdout
+        said.append(done.stderr.decode().count("Zot's search is off"))
+
+    assert said == [0, 1]

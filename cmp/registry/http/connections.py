@@ -86,6 +86,11 @@ class Connections:
             connection = self._open[endpoint.prefix] = self._connection(endpoint)
         return connection
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What people should know of the registries that were asked."""
+        return tuple(remark for each in self._open.values() for remark in each.source.remarks)
+
     async def aclose(self) -> None:
         """Close all; who asks later connects anew."""
         while self._open:

@@ -54,6 +54,11 @@ class HttpSource:
         view._pull_secret = pull_secret  # noqa: SLF001  # its own class
         return view
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What people should know of this registry, as far as it was asked."""
+        return self._zot.remarks
+
     async def list_tags(self, repository: Repository) -> Listing:
         """All tag names of *repository*, in the order in which the registry lists them."""
         _check_path(repository)
