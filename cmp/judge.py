@@ -15,6 +15,7 @@ from cmp.errors import RegistryError, RuleError
 from cmp.policy import Choice, Chosen, Keep, Kept, Policy, choose
 from cmp.policy.policy import MOST_TRIED
 from cmp.reference import Repository
+from cmp.registry.places import describe
 from cmp.registry.port import TagSource
 from cmp.tags import Fault, Listing, Needs, Tag
 
@@ -89,6 +90,8 @@ async def with_facts(verdict: Verdict, tags: TagSource) -> Verdict:
         return verdict
     if known.digest not in (None, seen.digest):
         return verdict
+    if known.detail:  # its place in the listing, by which it was chosen
+        seen = replace(seen, created=known.created, detail=known.detail)
     return replace(verdict, choice=replace(choice, tag=seen))
 
 
@@ -111,14 +114,13 @@ class _Looking:
             if isinstance(choice, Kept) or not self.policy.needs.digest:
                 return choice
             if len(self.refused) == MOST_TRIED:
-                why = f"the {MOST_TRIED} best tags are not verified, and no others were tried"
+                why = f"the {MOST_TRIED} best tags are gone or not verified, others were not tried"
                 return Kept(Keep.INCOMPLETE, why, choice.refusals)
-            choice = await self._with_digest(choice)
-            if isinstance(choice, Kept) or not self.policy.settings.verify:
-                return choice
-            verified = await self._verified(choice)
-            if verified is not None:
-                return verified
+            found = await self._with_digest(choice)
+            if isinstance(found, Chosen) and self.policy.settings.verify:
+                found = await self._verified(found)
+            if found is not None:
+                return found
 
     async def _describe(self) -> None:
         """Describe what the policy needs: all candidates, or the best until one will do."""
@@ -150,10 +152,10 @@ class _Looking:
         return name in self.refused or (isinstance(key, str) and tag.fault is not Fault.UNREADABLE)
 
     async def _ask(self, names: Sequence[str], needs: Needs) -> Mapping[str, Tag]:
-        return await self.tags.describe(self.listing.repository, names, needs)
+        return await describe(self.tags, self.listing, names, needs)
 
-    async def _with_digest(self, choice: Chosen) -> Choice:
-        """*choice* with the digest that its tag has now, by HEAD.
+    async def _with_digest(self, choice: Chosen) -> Choice | None:
+        """*choice* with the digest that its tag has now, by HEAD; None if the tag is gone by now.
 
         A bare tag must not stand in for a digest that is due; and where a gate or a signature
         vouches for the image, it is for the one digest that was looked at.
@@ -163,6 +165,9 @@ class _Looking:
         if needs.created or needs.searched:
             asked = await self._ask([tag.name], Needs(digest=True))
             now = asked.get(tag.name, Tag(tag.name))
+        if now.fault is Fault.GONE:
+            self.refused[tag.name] = "it was deleted while it was looked at"
+            return None
         if now.digest is None:
             detail = f": {now.detail}" if now.detail else ""
             why = f"the registry gave no digest for {tag.name}{detail}"

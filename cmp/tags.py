@@ -129,9 +129,12 @@ def positions_as_times(names: Iterable[str], *, newest_first: bool) -> dict[str,
 class Listing:
     """All tag names of a repository, whole, as seen at *observed_at* (seconds since the epoch).
 
+    *newest_first* says whether the first or the last of *names* is the newest, where the registry
+    sorts them by age; then their places stand in for build times. None: their order tells nothing.
     Compared by identity: what was computed from one listing may be remembered with it.
     """
 
     repository: Repository
     names: tuple[str, ...]
     observed_at: float
+    newest_first: bool | None = None

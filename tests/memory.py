@@ -21,7 +21,8 @@ class MemoryTags:
     """A `TagSource` of *tags* by repository that counts questions; *error* answers all of them.
 
     *heads* are digests that a tag has by HEAD where they are not those that a search tells;
-    *claims* those about each digest, *unread* what answers who asks for them.
+    *claims* those about each digest, *unread* what answers who asks for them. *newest_first* is
+    that of a listing.
     """
 
     tags: Mapping[str, Iterable[Tag | str]]
@@ -30,6 +31,7 @@ class MemoryTags:
     claims: Mapping[str, Sequence[Claim]] = field(default_factory=dict)
     heads: Mapping[str, str] = field(default_factory=dict)
     unread: RegistryError | None = None
+    newest_first: bool | None = None
 
     def authorised(self, pull_secret: str, /) -> MemoryTags:
         """The same tags; which login was asked for is counted."""
@@ -46,7 +48,7 @@ class MemoryTags:
     async def list_tags(self, repository: Repository) -> Listing:
         """All names, in the order given."""
         self.asked[f"list {repository}"] += 1
-        return Listing(repository, tuple(self._known(repository)), NOW)
+        return Listing(repository, tuple(self._known(repository)), NOW, self.newest_first)
 
     async def describe(
         self, repository: Repository, names: Sequence[str], needs: Needs, /

@@ -126,6 +126,24 @@ def test_a_tag_that_moves_while_a_guard_looks_at_it_is_not_chosen(settings: Sett
     assert kept(choice) == (Keep.INCOMPLETE, "the tag 1.1 moved while it was looked at")
 
 
+def test_a_tag_that_is_deleted_while_it_is_looked_at_gives_way_to_the_next() -> None:
+    class Deleting(MemoryTags):
+        async def describe(
+            self, repository: Repository, names: Sequence[str], needs: Needs, /
+        ) -> Mapping[str, Tag]:
+            tags = await super().describe(repository, names, needs)
+            if needs.created:
+                return tags
+            return {**tags, **{name: Tag(name, fault=Fault.GONE) for name in names if name == "2"}}
+
+    tags = Deleting({APP: [Tag("2", OLD, created=2), Tag("1", NEW, created=1)]})
+    found = verdict(Settings("newest-build", output="tag@digest"), tags).choice
+    assert (chosen(found).name, chosen(found).digest) == ("1", NEW)
+    assert [(each.tag, each.reason) for each in found.refusals] == [
+        ("2", "it was deleted while it was looked at")
+    ]
+
+
 @pytest.mark.parametrize(
     ("tag", "why"),
     [
@@ -285,3 +303,14 @@ def test_of_nothing_chosen_nothing_is_asked() -> None:
     found, tags = verdict(Settings(), memory(Tag("main"))), memory(FACTS)
     assert closer(found, tags) is found
     assert not tags.asked
+
+
+def test_a_place_in_the_listing_stays_the_time_by_which_a_tag_was_chosen() -> None:
+    placed = Tag("1.0", created=-1, detail="the place in the listing")
+    found = Verdict(REPOSITORY, compile_policy(Settings("newest-build")), Chosen(placed, ""))
+
+    shown = asyncio.run(with_facts(found, memory(Tag("1.0", NEW, created=7, pushed=LONG_AGO))))
+
+    tag = chosen(shown.choice)
+    assert (tag.created, tag.detail, tag.digest) == (-1, placed.detail, NEW)
+    assert tag.pushed == LONG_AGO

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,11 @@ import pytest
 
 from cmp.cosign import Claim
 from cmp.errors import NotFoundError, RegistryError
+from cmp.judge import judge
+from cmp.policy import Chosen, Settings, compile_policy
 from cmp.reference import Repository
 from cmp.registry import Registries, RoutedSource
+from cmp.registry.cache import CachedTags
 from cmp.registry.endpoint import Endpoint
 from cmp.registry.secrets import SecretFiles
 from cmp.tags import Fault, Listing, Needs, Tag
@@ -90,55 +92,21 @@ def test_tags_are_described_by_their_registry(registries: Registries) -> None:
     assert tags["v3"].fault is Fault.GONE
 
 
-@pytest.mark.parametrize("mode", ["latest-first", "latest-last"])
-def test_where_tags_are_sorted_by_age_their_place_is_their_time(
-    tmp_path: Path, mode: str, registries: Registries
+@pytest.mark.parametrize(
+    ("mode", "newest_first"), [("latest-first", True), ("latest-last", False), ("none", None)]
+)
+def test_a_listing_says_whether_its_order_tells_the_age(
+    tmp_path: Path, registries: Registries, mode: str, *, newest_first: bool | None
 ) -> None:
     conf = tmp_path / "registries.conf"
     conf.write_text(CONF.replace("latest-first", mode))
     registries, _ = Registries.load(conf)
-    source = RoutedSource(registries)
-    repository = Repository("sorted.example.com", "team/app")
 
-    tags = asyncio.run(source.describe(repository, ["v1", "v2", "v3"], Needs(created=True)))
+    listing = asyncio.run(
+        RoutedSource(registries).list_tags(Repository("sorted.example.com", "team/app"))
+    )
 
-    newest = max(("v1", "v2"), key=lambda name: tags[name].created or 0)
-    assert newest == ("v2" if mode == "latest-first" else "v1")
-    assert tags["v3"].fault is Fault.GONE
-    by_name = asyncio.run(source.describe(repository, ["v1"], Needs()))
-    assert by_name["v1"].created is None
-
-
-DIGEST = Needs(digest=True)
-
-
-@pytest.mark.parametrize("needs", [DIGEST, replace(DIGEST, created=True)], ids=["name", "place"])
-def test_where_tags_are_sorted_by_age_their_digests_are_read_if_asked_for(
-    tmp_path: Path, registries: Registries, needs: Needs
-) -> None:
-    write_repository(tmp_path / "zot", "team/app", {"v2": Image(None), "v1": Image(None)})
-    source = RoutedSource(registries)
-    sorted_by_age = Repository("sorted.example.com", "team/app")
-
-    tags = asyncio.run(source.describe(sorted_by_age, ["v1", "v2", "v3"], needs))
-    plain = asyncio.run(source.describe(APP, ["v1", "v2"], DIGEST))
-
-    assert tags["v1"].digest == plain["v1"].digest is not None
-    assert tags["v2"].digest == plain["v2"].digest is not None
-    assert tags["v3"].fault is Fault.GONE
-
-
-def test_a_tag_whose_manifest_is_gone_has_neither_place_nor_digest(
-    tmp_path: Path, registries: Registries
-) -> None:
-    for blob in (tmp_path / "zot/team/app/blobs/sha256").iterdir():
-        blob.unlink()
-    source = RoutedSource(registries)
-    repository = Repository("sorted.example.com", "team/app")
-
-    tags = asyncio.run(source.describe(repository, ["v1"], replace(DIGEST, created=True)))
-
-    assert tags["v1"].fault is Fault.GONE
+    assert listing.newest_first is newest_first
 
 
 def test_a_registry_keeps_its_source_so_that_it_can_remember(registries: Registries) -> None:
@@ -349,31 +317,15 @@ def test_a_source_over_http_describes_and_tells_signatures(tmp_path: Path) -> No
     assert list(claims) == []
 
 
-def test_places_of_tags_over_http_are_their_times(tmp_path: Path) -> None:
-    answers = {
-        key.replace(" /", " /registry/"): value
-        for key, value in holding("team/app", IMAGES).items()
-    }
-    remote = Remote(answers)
-    needs = Needs(created=True, digest=True, platforms=("other/platform",))
+def test_one_listing_tells_the_names_and_the_ages_of_tags(tmp_path: Path) -> None:
+    remote = Remote({"GET /registry/v2/team/app/tags/list": page(["v2", "v3", "v1"])})
+    policy = compile_policy(Settings("newest-build"))
 
-    tags = ask(load(tmp_path, remote), lambda source: source.describe(AGES, list(IMAGES), needs))
+    verdict = ask(load(tmp_path, remote), lambda source: judge(AGES, policy, CachedTags(source)))
 
-    assert sorted(tags, key=lambda name: tags[name].created) == ["v3", "v1", "v2"]
-    assert {name: tag.digest for name, tag in tags.items()} == {
-        name: document.digest for name, document in IMAGES.items()
-    }
-    assert all(tag.detail.startswith("tagsortmode latest-last") for tag in tags.values())
-
-
-def test_places_of_tags_do_not_answer_what_only_zot_tells(tmp_path: Path) -> None:
-    remote = Remote({"GET /registry/v2/team/app/tags/list": page(["v1"])})
-    needs = Needs(created=True, pushed=True)
-
-    tags = ask(load(tmp_path, remote), lambda source: source.describe(AGES, ["v1"], needs))
-
-    assert tags["v1"].created == 0
-    assert tags["v1"].unanswered == "the registry ages is no Zot, which alone tells this"
+    assert isinstance(verdict.choice, Chosen)
+    assert verdict.choice.tag.name == "v1"
+    assert len(remote.registry.requests) == 1
 
 
 def test_a_storage_root_does_not_answer_what_only_zot_tells(registries: Registries) -> None:
