@@ -7,6 +7,7 @@
     ├ RenderError       exit 4   kustomize, helm or the directory reader failed
     └ RegistryError     exit 5   the registry gave no whole answer
        ├ UnreachableError        passing: a last good choice may serve
+       │  └ MisconfiguredError   the same, but asking again at once changes nothing
        ├ ThrottledError          the same, and nobody should ask again at once
        ├ DeniedError             credentials are missing, wrong or lack a right
        ├ NotFoundError           the registry says that there is no such repository
@@ -26,7 +27,7 @@ from enum import StrEnum
 from typing import Self
 
 # Besides control characters those that reverse or break a line.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s]*@")  # up to the last @: passwords hold some
 _LONGEST_LINE = (
     2000  # Argo CD stores the line in the Application's status (etcd: 1.5 MB an object)
@@ -114,6 +115,10 @@ class RegistryError(RetagError):
 
 class UnreachableError(RegistryError):
     """Passing: connection, time-out, 5xx, or a file that is being rewritten."""
+
+
+class MisconfiguredError(UnreachableError):
+    """Passing, but not by itself: a certificate, a proxy or a file has to be mended."""
 
 
 class ThrottledError(RegistryError):

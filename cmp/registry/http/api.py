@@ -31,8 +31,8 @@ from cmp.registry.logins import Logins, source_of, written
 
 __all__ = ["AuthKind", "Call", "RegistryApi", "Seen"]
 
-# Seconds for a call with its tokens, waits and further attempts; Argo CD gives a plugin 90 by
-# default, in which several calls must fit.
+# Seconds for a call with its tokens, waits and further attempts: Argo CD's repo-server waits 60
+# for a plugin, in which several calls must fit.
 CALL_SECONDS = 20.0
 # Seconds for one exchange. Zot was seen to take 0.6 for a listing, and longer under its own locks.
 EXCHANGE_SECONDS = 10.0

@@ -5,8 +5,8 @@ stands on, httpcore, sends them, since only there may one say how to connect, wh
 addresses have to be checked. Of httpx's own client nothing is needed: it adds redirects, cookies,
 decoding, proxies of its own reading and logins from ~/.netrc, none of which may happen here.
 
-Their exceptions, and those of sockets and TLS, become errors with one line here and nowhere else.
-Lines name scheme, host and port, never a path, query, header or login.
+Their exceptions become errors by `cmp.registry.http.failures`. Lines name scheme, host and port,
+never a path, query, header or login.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import httpcore
 import httpx
@@ -33,8 +33,8 @@ from cmp.registry.http.connect import (
     resolve_host,
 )
 from cmp.registry.http.exchange import HttpRequest, HttpResponse
+from cmp.registry.http.failures import FOREIGN, error_of, is_hang_up
 from cmp.registry.http.proxies import Proxies, Proxy
-from cmp.registry.http.tls import explain
 
 # Zot closes what was idle for 120 s (its Go server's IdleTimeout); who asks at that moment loses.
 _KEEP_ALIVE = 60.0
@@ -53,35 +53,6 @@ _BODILESS = frozenset({204, 304})
 _TLS_PORT = re.compile(
     rb"HTTP request (was sent )?to (an )?HTTPS|plain HTTP to an SSL-enabled", re.IGNORECASE
 )
-
-# All that httpx and httpcore raise, and what gets past them: sockets and TLS.
-FOREIGN = (
-    httpcore.ConnectionNotAvailable,
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.ProxyError,
-    httpcore.TimeoutException,
-    httpcore.UnsupportedProtocol,
-    httpx.HTTPError,
-    httpx.InvalidURL,
-    httpx.StreamError,
-    OSError,
-)
-_UNSENDABLE = (
-    httpcore.LocalProtocolError,
-    httpcore.UnsupportedProtocol,
-    httpx.InvalidURL,
-    httpx.LocalProtocolError,
-    httpx.UnsupportedProtocol,
-)
-_GARBAGE = (
-    httpcore.RemoteProtocolError,
-    httpx.DecodingError,
-    httpx.RemoteProtocolError,
-    httpx.TooManyRedirects,
-)
-
-_T = TypeVar("_T", bound=BaseException)
 
 
 class MakeContext(Protocol):
@@ -174,7 +145,9 @@ class HttpClient:
             read = await _read(message.method, response, limit)
         finally:
             await response.aclose()
-        if proxy is not None and read.status == 407:
+        if (
+            proxy is not None and read.status == 407 and not read.tls
+        ):  # in a tunnel nobody else answers
             raise refused_by_proxy(proxy, read.status)
         if read.status == 400 and not read.tls and _TLS_PORT.search(read.body):
             raise BadReplyError("RT544", "it speaks TLS there", remedy="write https:// in api_url")
@@ -202,57 +175,6 @@ class HttpClient:
             keepalive_expiry=_KEEP_ALIVE,
             network_backend=network,
         )
-
-
-def error_of(error: Exception) -> RegistryError:
-    """The error, without its place, that any of `FOREIGN` is for the rest of Retag."""
-    tls = _inner(error, ssl.SSLError)
-    if tls is not None:
-        what, remedy = explain(tls)
-        return UnreachableError("RT542", what, remedy=remedy)
-    if isinstance(error, _UNSENDABLE):
-        return BadReplyError("RT547", "this is nothing that can be asked by HTTP")
-    if isinstance(error, _GARBAGE):
-        return BadReplyError(
-            "RT544",
-            "it answers something that is not HTTP/1.1",
-            remedy="check the port in api_url, and whether it is http:// or https://",
-        )
-    return _failed_connection(error)
-
-
-def _failed_connection(error: Exception) -> UnreachableError:
-    if isinstance(error, httpcore.ConnectTimeout | httpx.ConnectTimeout):
-        what = "nobody answers there"
-        return _unreachable(what, "check host and port, and what a firewall lets through")
-    if _inner(error, ConnectionRefusedError) is not None:
-        return _unreachable("the connection is refused", "check the port, and that it runs")
-    if isinstance(error, httpcore.ConnectError | httpx.ConnectError):
-        system = _inner(error, OSError)
-        reason = _reason(system) if system is not None else "the connection ended at once"
-        return _unreachable(f"cannot connect: {reason}", "check host and port in api_url")
-    remedy = "if again, check the port, http or https, and whether it wants a client certificate"
-    return _unreachable("the connection broke off", remedy)
-
-
-def _unreachable(what: str, remedy: str) -> UnreachableError:
-    return UnreachableError("RT540", what, remedy=remedy)
-
-
-def _inner(error: BaseException | None, kind: type[_T]) -> _T | None:
-    """The first of *kind* among *error* and what it came from.
-
-    httpcore hands on the exception it maps as an argument, and drops it as the cause.
-    """
-    while error is not None and not isinstance(error, kind):
-        carried = (each for each in error.args if isinstance(each, BaseException))
-        error = next(carried, None) or error.__cause__
-    return error
-
-
-def _reason(error: OSError) -> str:
-    inner = error.__cause__ if isinstance(error.__cause__, OSError) else error
-    return inner.strerror or "the system gives no reason"
 
 
 def _message(request: HttpRequest) -> httpx.Request:
@@ -283,7 +205,7 @@ async def _send(
         except (httpcore.NetworkError, httpcore.RemoteProtocolError) as error:
             if not attempt.connected and message.method in _REPEATABLE:
                 continue
-            if _is_hang_up(error):
+            if is_hang_up(error):
                 raise httpcore.ReadError(error) from None
             raise
 
@@ -307,15 +229,6 @@ def _wire(message: httpx.Request, attempt: _Attempt, connect_seconds: float) -> 
         content=message.content,
         extensions={"timeout": {"connect": connect_seconds}, "trace": attempt.trace},
     )
-
-
-def _is_hang_up(error: Exception) -> bool:
-    """Whether the connection ended before a response began, and not in garbage.
-
-    httpcore says so in words of its own, and hands on h11's exception otherwise.
-    """
-    garbage = any(isinstance(each, Exception) for each in error.args)
-    return isinstance(error, httpcore.RemoteProtocolError) and not garbage
 
 
 async def _read(method: str, response: httpcore.Response, limit: int) -> HttpResponse:
@@ -344,18 +257,16 @@ def _check_head(answer: HttpResponse, limit: int) -> None:
 
 
 async def _read_body(response: httpcore.Response, limit: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
+    body = bytearray()  # chunks may be of one byte each
     try:
         async for part in response.aiter_stream():
-            size += len(part)
-            if size > limit:
+            body += part
+            if len(body) > limit:
                 raise _too_large(limit)
-            parts.append(part)
     except httpcore.RemoteProtocolError as error:
         # Far more often a registry that stops than one that cannot count: so it may pass.
         raise httpcore.ReadError(error) from None
-    return b"".join(parts)
+    return bytes(body)
 
 
 def _too_large(limit: int) -> BadReplyError:

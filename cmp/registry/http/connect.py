@@ -17,9 +17,10 @@ from typing import Any
 
 import httpcore
 
-from cmp.errors import UnreachableError
+from cmp.errors import MisconfiguredError, UnreachableError
 from cmp.registry.http.addresses import literal
 from cmp.registry.http.proxies import Proxy
+from cmp.registry.http.retry import is_passing
 
 # Addresses of a host in text, for a host and a port.
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -151,18 +152,22 @@ class TunnelNetwork(httpcore.AsyncNetworkBackend):
         raise refused_by_proxy(self._proxy, int(status[1]))
 
 
-def proxy_error(proxy: Proxy, what: str, remedy: str = "") -> UnreachableError:
-    """The error that says *what* of *proxy*, without its login."""
-    remedy = remedy or "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY"
+def proxy_error(proxy: Proxy, what: str) -> UnreachableError:
+    """The error that says *what* of *proxy*, without its login; it may pass."""
+    remedy = "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY"
     return UnreachableError("RT546", what, where=f"the proxy {proxy}", remedy=remedy)
 
 
 def refused_by_proxy(proxy: Proxy, status: int) -> UnreachableError:
     """The error for *proxy* saying no with *status*."""
+    if is_passing(status):
+        return proxy_error(proxy, f"it refuses to connect: status {status}")
     if status == 407:
+        what = "it wants another login, or any"
         remedy = "write http://user:password@host:port in the environment variable"
-        return proxy_error(proxy, "it wants another login, or any", remedy)
-    return proxy_error(proxy, f"it refuses to connect: status {status}")
+    else:
+        what, remedy = f"it refuses to connect: status {status}", "allow the registry there"
+    return MisconfiguredError("RT546", what, where=f"the proxy {proxy}", remedy=remedy)
 
 
 class _Stream(httpcore.AsyncNetworkStream):

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from cmp.errors import UnreachableError
+from cmp.errors import MisconfiguredError
 
 _PORT = 80  # of a proxy that names none, as Go has it
 
@@ -74,14 +74,14 @@ class Proxies:
     def proxy(self, scheme: str, host: str, port: int) -> Proxy | None:
         """The proxy for *host* (a name in ASCII, or an address without brackets); None for none.
 
-        Loopback hosts have none. Raises `UnreachableError` for one that cannot be used.
+        Loopback hosts have none. Raises `MisconfiguredError` for one that cannot be used.
         """
         text = self._texts.get(scheme, "")
         if not text or self._everything or self._is_excepted(host.lower(), str(port)):
             return None
         proxy = _proxy(text)
         if proxy is None:
-            raise UnreachableError(
+            raise MisconfiguredError(
                 "RT546",
                 f"the environment variable {self._names[scheme]} names no proxy that can be used",
                 remedy="write http://host:port: proxies by SOCKS or over TLS are not supported",

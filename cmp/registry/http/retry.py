@@ -1,7 +1,8 @@
 """Which answers are asked for again, and after how long, inside one deadline.
 
 Tried again are 408, 429, every 5xx, and no answer at all: Zot behind a proxy answers 500 to 504
-while it restarts. Anything else is an answer, and would be the same the next time.
+while it restarts. Anything else is an answer, and would be the same the next time; so would be
+what a certificate or a proxy's setting prevents.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-from cmp.errors import UnreachableError
+from cmp.errors import MisconfiguredError, UnreachableError
 from cmp.registry.http.exchange import HttpResponse
 
 ATTEMPTS = 4
@@ -51,13 +52,16 @@ class Retry:
     ) -> HttpResponse:
         """The first answer that is none to try again, or the last there was time for.
 
-        Raises what *attempt* raises: `UnreachableError` only after the last one.
+        Raises what *attempt* raises: `UnreachableError` only after the last one, unless it is a
+        `MisconfiguredError`.
         """
         tried = 0
         while True:
             tried += 1
             try:
                 response = await attempt()
+            except MisconfiguredError:
+                raise
             except UnreachableError:
                 pause = self._pause(tried)
                 if not _may_go_on(tried, pause, deadline):

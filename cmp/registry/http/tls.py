@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cmp.errors import UnreachableError
+from cmp.errors import MisconfiguredError
 from cmp.registry.endpoint import Endpoint
 
 # A ConfigMap or Secret holds 1 MiB at most; the bundle of all public authorities has 0.3 MB.
@@ -35,8 +35,7 @@ def make_context(
 
     The client certificate is shown only with *login*. Paths in *endpoint* start from *base*;
     *certificates* is the folder with a file for each host. With `insecure` nothing is verified
-    and no authority is read. Raises `UnreachableError` for a file that cannot be used, since it
-    may be about to be rewritten.
+    and no authority is read. Raises `MisconfiguredError` for a file that cannot be used.
     """
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -155,8 +154,8 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _unusable(what: str, remedy: str = "check the entry in registries.conf") -> UnreachableError:
-    return UnreachableError("RT548", what, remedy=remedy)
+def _unusable(what: str, remedy: str = "check the entry in registries.conf") -> MisconfiguredError:
+    return MisconfiguredError("RT548", what, remedy=remedy)
 
 
 # By verify_code, X509_V_ERR_… of OpenSSL's x509_vfy.h.

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from cmp.errors import BadReplyError, DeniedError, RegistryError, UnreachableError
-from cmp.registry.http.client import FOREIGN, error_of
 from cmp.registry.http.connect import Resolve, resolve_host
 from cmp.registry.http.exchange import HttpRequest
+from cmp.registry.http.failures import FOREIGN, error_of
 from tests.registry.http.clients import a_client
 
 # Where nobody answers, or nobody may be asked

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmp.errors import BadReplyError, DeniedError, UnreachableError
+from cmp.errors import BadReplyError, DeniedError, MisconfiguredError, UnreachableError
 from cmp.registry.http.exchange import HttpRequest, HttpResponse
 from cmp.registry.http.retry import ATTEMPTS, Deadline, Retry, is_passing, stated_wait
 from tests.registry.http.fakes import OK, Answer, Clock, Wire, recorded, response
@@ -45,6 +45,15 @@ def test_what_may_pass_is_asked_for_again(passing: int) -> None:
 
 def test_no_answer_is_asked_for_again() -> None:
     assert run([NO_ANSWER, NO_ANSWER, OK], Clock()) == (OK, 3)
+
+
+def test_what_a_person_must_mend_is_told_at_once() -> None:
+    clock = Clock()
+
+    with pytest.raises(MisconfiguredError):
+        run([MisconfiguredError("RT542", "its certificate has expired"), OK], clock)
+
+    assert clock.slept == []
 
 
 def test_pauses_double_and_attempts_end() -> None:
