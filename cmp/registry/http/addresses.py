@@ -15,6 +15,7 @@ never may lead to what is refused, since DNS and not the operator says so.
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -34,6 +35,10 @@ _METADATA = frozenset(
         "100.100.100.200",  # Alibaba Cloud
         "168.63.129.16",  # Azure's WireServer
         "192.0.0.192",  # Oracle Cloud, classic
+        "fd00:c1::a9fe:a9fe",  # Oracle Cloud
+        "fd00:42::42",  # Scaleway
+        "fd00:a9fe:a9fe::1",  # Akamai
+        "fd00:100::100:200",  # Alibaba Cloud
     )
 )
 
@@ -86,9 +91,13 @@ class Addresses:
         )
 
     def check_literal(self, host: str) -> None:
-        """`check` for a host that is an address itself; nothing for a name."""
-        if literal(_plain(host)) is not None:
-            self.check(host, host)
+        """`check` for a host that is an address itself; nothing for a name.
+
+        Whoever resolves it may read a number or `127.1` as an address, as C's inet_aton does.
+        """
+        address = literal(_plain(host)) or _number(_plain(host))
+        if address is not None:
+            self.check(host, str(address))
 
 
 def literal(host: str) -> _Address | None:
@@ -96,6 +105,14 @@ def literal(host: str) -> _Address | None:
     try:
         return ipaddress.ip_address(host)
     except ValueError:
+        return None
+
+
+def _number(host: str) -> ipaddress.IPv4Address | None:
+    """The address that *host* is to inet_aton, in fewer parts, hexadecimal or octal."""
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except (OSError, ValueError):  # the second for what no C string holds
         return None
 
 
@@ -138,6 +155,8 @@ def _forms(address: _Address) -> Iterator[_Address]:
     yield address
     if isinstance(address, ipaddress.IPv4Address):
         return
+    if address.scope_id is not None:  # `%eth0`, which makes it another one only to Python
+        yield ipaddress.IPv6Address(int(address))
     embedded = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
     yield from (each for each in embedded if each is not None)
     if any(address in network for network in _WITH_IPV4):

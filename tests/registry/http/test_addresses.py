@@ -30,6 +30,12 @@ REFUSED = [
     pytest.param("fe80::1%eth0", "link-local", id="link-local with its interface"),
     pytest.param("fd00:ec2::254", "a cloud's metadata service", id="metadata of AWS in IPv6"),
     pytest.param("100.100.100.200", "a cloud's metadata service", id="metadata of Alibaba"),
+    pytest.param(
+        "fd00:ec2::254%1", "a cloud's metadata service", id="metadata of AWS with an interface"
+    ),
+    pytest.param("fd00:c1::a9fe:a9fe", "a cloud's metadata service", id="metadata of Oracle"),
+    pytest.param("fd00:42::42", "a cloud's metadata service", id="metadata of Scaleway"),
+    pytest.param("fd00:a9fe:a9fe::1", "a cloud's metadata service", id="metadata of Akamai"),
     pytest.param("168.63.129.16", "a cloud's metadata service", id="WireServer of Azure"),
     pytest.param("0.0.0.0", "unspecified", id="unspecified"),
     pytest.param("0.1.2.3", "unspecified", id="this network"),
@@ -106,6 +112,21 @@ def test_only_hosts_that_are_addresses_are_checked_without_resolving() -> None:
 
     with pytest.raises(DeniedError):
         addresses.check_literal("169.254.169.254")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("2130706433", id="a number"),
+        pytest.param("0x7f000001", id="a hexadecimal number"),
+        pytest.param("127.1", id="two parts"),
+        pytest.param("0251.0376.0251.0376", id="octal parts"),
+        pytest.param("2852039166.", id="a number with a dot at its end"),
+    ],
+)
+def test_numbers_that_a_resolver_reads_as_an_address_are_checked_as_one(host: str) -> None:
+    with pytest.raises(DeniedError, match=r"is (loopback|link-local);"):
+        Addresses(frozenset()).check_literal(host)
 
 
 def test_listed_hosts_are_those_of_the_api_url_and_the_token_hosts() -> None:
