@@ -27,6 +27,17 @@ def origin(url: str) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme]
 
 
+def is_plain(parts: SplitResult) -> bool:
+    """Whether a URL names a host, perhaps a port, and nothing else there, as a login.
+
+    Of `[::1].example.com` urlsplit takes the brackets for the host, others may take all. Raises
+    `ValueError` for a port that is none.
+    """
+    host = parts.hostname or ""
+    written = f"[{host}]" if ":" in host else host
+    return bool(host) and parts.netloc.lower() in (written, f"{written}:{parts.port}")
+
+
 def redirected(request: HttpRequest, response: HttpResponse) -> HttpRequest | None:
     """What to ask next where *response* redirects *request*; None where it is the answer.
 
@@ -54,6 +65,6 @@ def _target(url: str, location: str) -> SplitResult:
     if not _VISIBLE.fullmatch(location) or "\\" in location:
         raise ValueError("no URL")
     target = urlsplit(urljoin(url, location))
-    if "@" in target.netloc:
-        raise ValueError("a login in a URL")
+    if not is_plain(target):
+        raise ValueError("no host, or more than that")
     return target._replace(fragment="")

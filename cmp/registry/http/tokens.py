@@ -21,15 +21,18 @@ from cmp.errors import BadReplyError, DeniedError, RegistryError, ThrottledError
 from cmp.registry.credentials import Login
 from cmp.registry.endpoint import Endpoint
 from cmp.registry.http.exchange import HttpRequest, HttpResponse
+from cmp.registry.http.redirect import is_plain
 from cmp.registry.http.refusal import LoginRefusedError, encoded, message, remedy
 from cmp.registry.http.retry import Deadline, is_passing, parse_date
 from cmp.registry.instant import parse_instant
 
-# One for each repository and login; 2,000 of 2 KB are 4 MB.
-_MOST_TOKENS = 2000
+# One for each repository and login, of 2 KB as a rule: room for 2,000 of them, in characters.
+_ROOM = 2000 * 2048
+_LEAST = 1024  # characters that one counts for at least
 # `token` and `access_token` may both hold it, and a server takes no longer header than 64 KiB.
 _LARGEST_ANSWER = 256 * 1024
 _LONGEST_TOKEN = 64 * 1024
+_LONGEST_REALM = 2048  # a URL; it is part of what a token is remembered by
 _DEFAULT_LIFE = 60.0  # seconds: the specification's, where expires_in is left out
 _LONGEST_LIFE = 3600.0  # seconds: long enough to save requests, however large a number is sent
 _MARGIN = 10.0  # seconds before its end a token is not used: the request takes time, clocks differ
@@ -65,7 +68,7 @@ class Tokens:
         self._endpoint = endpoint
         self._send = send
         self._clock = clock
-        self._kept: LRUCache[_Key, _Token] = LRUCache(_MOST_TOKENS)
+        self._kept: LRUCache[_Key, _Token] = LRUCache(_ROOM, getsizeof=_size)
         self._fetches: dict[_Key, asyncio.Task[_Token]] = {}
 
     async def get(
@@ -135,6 +138,10 @@ class Tokens:
         return f"the token server {host} of the registry {self._endpoint.name}"
 
 
+def _size(token: _Token) -> int:
+    return max(_LEAST, len(token.text))
+
+
 def basic(login: Login) -> str:
     """The header Authorization with *login*."""
     return f"Basic {encoded(login)}"
@@ -148,18 +155,19 @@ def check_realm(realm: str, endpoint: Endpoint) -> None:
     """
     try:
         url = urlsplit(realm)
-        host, port = url.hostname or "", url.port
+        malformed = not is_plain(url) or len(realm) > _LONGEST_REALM
     except ValueError:
-        url, host, port = urlsplit(""), "", None
-    if not host or "@" in url.netloc or "\\" in realm or not _VISIBLE.fullmatch(realm):
+        malformed = True
+    if malformed or "\\" in realm or not _VISIBLE.fullmatch(realm):
         what = f"the registry {endpoint.name} names a token server in a malformed URL"
         raise DeniedError("RT555", what, remedy="set the realm in the registry's configuration")
+    host = url.hostname or ""
     if url.scheme != "https" and not url.scheme == endpoint.scheme == "http":
         what = f"the registry {endpoint.name} names the token server {host}, not by https"
         raise DeniedError("RT555", what, remedy="give it an https realm")
     own = urlsplit(endpoint.api_url).hostname or ""
     written = f"[{host}]" if ":" in host else host
-    with_port = f"{written}:{port or (443 if url.scheme == 'https' else 80)}"
+    with_port = f"{written}:{url.port or (443 if url.scheme == 'https' else 80)}"
     listed = {own, _KNOWN_HOSTS.get(own), *map(str.lower, endpoint.token_hosts)}
     if not {host, written, with_port} & listed:
         what = f"the registry {endpoint.name} names the token server {host}, which is not listed"

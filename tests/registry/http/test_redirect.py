@@ -67,6 +67,7 @@ def test_the_login_stays_where_it_belongs(
         "https://a:b@store.example.net/x",
         "https://store.example.net\\@registry.example.com/",
         "https://[::1/x",
+        "https://[2001:db8::1].evil.example.net/x",
         "https://store.example.net:99999/x",
         "/a b",
         "/a\r\nx: y",

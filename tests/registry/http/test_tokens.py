@@ -319,6 +319,10 @@ LISTED = endpoint(token_hosts=["auth.example.com:443"])
         ("//registry.example.com/token", endpoint(), "RT555"),
         ("/token", endpoint(), "RT555"),
         ("", endpoint(), "RT555"),
+        (f"https://registry.example.com/{'a' * 2048}", endpoint(), "RT555"),
+        # Where urllib sees the registry's host, and others another one.
+        ("https://[::1].evil.example.net/", endpoint("https://[::1]:5000"), "RT555"),
+        ("https://evil.example.net[::1]/", endpoint("https://[::1]:5000"), "RT555"),
     ],
 )
 def test_realms_that_get_nothing(realm: str, at: Endpoint, code: str) -> None:
