@@ -83,6 +83,12 @@ def test_what_is_signed_of_a_bundle_is_its_pre_authentication_encoding() -> None
     assert claim.subject == SIMPLE.digest
 
 
+def test_a_bundle_as_long_as_allowed_is_read() -> None:
+    assert read_bundle(BUNDLE.rjust(LARGEST_ENVELOPE), "referrer") == read_bundle(
+        BUNDLE, "referrer"
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [

@@ -120,6 +120,11 @@ def test_what_is_no_public_key_on_p_256_is_refused(text: bytes | str, code: str)
     assert refusal(text).where == "registry.example.com: cosign.pub"
 
 
+def test_as_many_keys_as_allowed_are_read() -> None:
+    assert read_keys(FIRST * MOST_KEYS) == read_keys(FIRST)
+    assert read_keys(FIRST.rjust(LARGEST_PEM)) == read_keys(FIRST)
+
+
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
 def test_a_private_key_is_refused_and_not_shown(form: PrivateFormat) -> None:
     text = MADE.private_bytes(Encoding.PEM, form, NoEncryption()).decode()

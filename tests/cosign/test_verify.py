@@ -86,6 +86,14 @@ def test_a_fault_counts_whatever_else_a_claim_says() -> None:
     assert refusal(replace(CLAIM, fault="read only in part")).cause is Cause.FAULTY
 
 
+def test_what_is_found_twice_counts_once() -> None:
+    assert refusal(FOREIGN, FOREIGN).reason.startswith("1 signature of it, ")
+
+
+def test_a_fault_that_quotes_a_registry_is_one_line_that_can_be_shown() -> None:
+    assert faulty("tag", "it is \x1b[2J\n cut").fault.isprintable()
+
+
 def test_without_keys_nothing_is_verified() -> None:
     assert refusal(CLAIM, keys="").cause is Cause.FOREIGN_KEY
 

@@ -273,6 +273,18 @@ def test_no_login_is_told_what_another_saw(origin: Origin, ask: Ask) -> None:
 
 
 @question
+def test_a_view_with_a_login_leaves_the_others_as_they_are(origin: Origin, ask: Ask) -> None:
+    async def run() -> None:
+        tags = cached(origin)
+        views = [tags.authorised("pullsecret:a/b"), tags.authorised("pullsecret:c/d"), tags]
+        await asyncio.gather(*map(ask, views))
+
+    asyncio.run(run())
+
+    assert [asked[0] for asked in origin.asked] == ["pullsecret:a/b", "pullsecret:c/d", ""]
+
+
+@question
 def test_a_failure_of_one_login_is_not_told_to_another(origin: Origin, ask: Ask) -> None:
     origin.error = NotFoundError("RT570", "hidden")
 
@@ -399,6 +411,7 @@ def test_a_tag_that_could_not_be_read_is_asked_for_again_soon(
         await tags.describe(APP, ["v1", "v2"], CREATED)
         clock.now += served - 0.001
         await tags.describe(APP, ["v1", "v2"], CREATED)
+        assert names_asked(origin) == [("v1", "v2")]
         clock.now += 0.001
         await tags.describe(APP, ["v1"], CREATED)
 
@@ -460,6 +473,57 @@ def test_what_is_larger_than_all_room_is_answered_and_not_remembered(origin: Ori
     asyncio.run(run())
 
     assert len(origin.asked) == 6
+
+
+def test_failures_take_room_too(origin: Origin) -> None:
+    origin.error = UnreachableError("RT540", "no answer")
+    first, second, third = repositories(3)
+
+    async def run() -> None:
+        tags = cached(origin, sizes=Sizes(names=2, claims=2))
+        for repository in (first, second, third, first):
+            await fail_of(tags.list_tags(repository))
+            await fail_of(tags.signatures(repository, DIGEST))
+
+    asyncio.run(run())
+
+    for kind in ("list", "signatures"):
+        asked = [each[2] for each in origin.asked if each[1] == kind]
+        assert asked == [first, second, third, first]
+
+
+def test_tags_that_no_longer_serve_take_no_room(origin: Origin, clock: Clock) -> None:
+    async def run() -> None:
+        tags = cached(origin, sizes=Sizes(tags=3))
+        await tags.describe(APP, ["v1", "v2"], CREATED)
+        clock.now += TTL
+        for _ in range(2):
+            await tags.describe(APP, ["v3", "v4"], CREATED)
+
+    asyncio.run(run())
+
+    assert names_asked(origin) == [("v1", "v2"), ("v3", "v4")]
+
+
+def test_unless_said_otherwise_answers_serve_a_minute_and_failures_five_seconds(
+    origin: Origin, clock: Clock
+) -> None:
+    async def run() -> None:
+        tags = CachedTags(origin, clock=clock)
+        await tags.list_tags(APP)
+        origin.error = UnreachableError("RT540", "no answer")
+        clock.now += 59.999
+        await tags.list_tags(APP)
+        clock.now += 0.001
+        await fail_of(tags.list_tags(APP))
+        clock.now += 4.999
+        await fail_of(tags.list_tags(APP))
+        clock.now += 0.001
+        await fail_of(tags.list_tags(APP))
+
+    asyncio.run(run())
+
+    assert len(origin.asked) == 3
 
 
 @given(

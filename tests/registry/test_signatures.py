@@ -160,6 +160,7 @@ def test_bytes_that_are_not_what_their_digest_says_are_no_signature(name: str, p
     ("documents", "media_type", "expected"),
     [
         pytest.param([b"{}"], OCI_MANIFEST, "malformed, or has no layers", id="no layers"),
+        pytest.param([artifact()], OCI_MANIFEST, "malformed, or has no layers", id="none listed"),
         pytest.param([b"{"], OCI_MANIFEST, "malformed, or has no layers", id="cut off"),
         pytest.param([b"{}"], "text/html", "'text/html' holds no", id="another media type"),
         pytest.param([b"[]"], OCI_INDEX, "list of referrers is malformed", id="no index"),
