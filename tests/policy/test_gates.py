@@ -36,7 +36,24 @@ def test_an_age_is_a_sum_of_whole_units(text: str, seconds: int) -> None:
     assert parse_age(text) == seconds * SECOND
 
 
-@pytest.mark.parametrize("text", ["", "1", "h", "1.5h", "-1h", "1 h", "1y", "٣h", "9" * 40 + "s"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1",
+        "h",
+        "1.5h",
+        "-1h",
+        "1 h",
+        "1y",
+        "1h2",
+        "7days",
+        "12h ",
+        "12h\n",
+        "٣h",
+        "9" * 40 + "s",
+    ],
+)
 def test_anything_else_is_no_age(text: str) -> None:
     with pytest.raises(InvalidAgeError, match="as 12h, 7d or 1d12h"):
         parse_age(text)
