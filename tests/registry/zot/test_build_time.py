@@ -48,6 +48,7 @@ IMAGES = {
         image(T1, labels={CREATED: T2}, annotations={CREATED: "today"}),
         T2,
     ),
+    "config before history": (image(T1, history=[{"created": T2}]), T1),
     "last of the history": (image(None, history=[{"created": T1}, {"created": T2}]), T2),
     "history without a time": (
         image(None, history=[{"created": T1}, {"created_by": "x"}]),
