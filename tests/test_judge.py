@@ -59,6 +59,7 @@ def memory(*tags: Tag | str, heads: Mapping[str, str] = MappingProxyType({})) ->
         (Settings("newest-build", order_by="pushed"), 3),
         (Settings(pin="1.1"), 0),
         (Settings(pin="1.1", output="digest"), 1),
+        (Settings("newest-build", pin="1.1", output="digest"), 1),
         (Settings(pin="1.1", min_age="1h"), 2),
     ],
     ids=[
@@ -70,6 +71,7 @@ def memory(*tags: Tag | str, heads: Mapping[str, str] = MappingProxyType({})) ->
         "all push times",
         "nothing for a pin",
         "a pin's digest",
+        "a pin's digest, and no build time",
         "what gates need of a pin, and its digest by HEAD",
     ],
 )

@@ -83,6 +83,12 @@ def test_a_pin_goes_before_a_broken_constraint() -> None:
     assert choice == Chosen(Tag("v1", SHA), "pinned", (Refusal("v2", "not the pinned tag v1"),))
 
 
+@pytest.mark.parametrize("order", ["built", "pushed"])
+def test_a_pin_needs_no_time_of_its_tag(order: str) -> None:
+    settings = Settings("newest-build", order_by=order, pin="v1", output="digest")
+    assert decide_described(settings, Tag("v1", SHA)) == Chosen(Tag("v1", SHA), "pinned")
+
+
 def test_a_pin_that_the_repository_does_not_hold_has_no_digest() -> None:
     choice = decide_described(Settings(pin="v1", output="digest"), Tag("v2", SHA))
     assert isinstance(choice, Kept)

@@ -15,10 +15,10 @@ import pytest
 
 from cmp.errors import DeniedError, RegistryError, UnreachableError
 from cmp.reference import Repository
-from cmp.registry.buildtime import MOST_CHILDREN
+from cmp.registry.buildtime import MOST_CHILDREN, BuildTimes, ConfigTimes, ZotTimes
 from cmp.registry.documents import OCI_INDEX, OCI_MANIFEST, Descriptor
 from cmp.registry.instant import NO_DATE, parse_instant
-from cmp.registry.metadata import Describer
+from cmp.registry.metadata import AT_ONCE, Describer
 from cmp.tags import Fault, Needs, Tag
 from tests.registry.memory import MemoryContent, digest_of
 from tests.vectors import DATA, cases
@@ -245,6 +245,37 @@ def test_a_config_whose_digest_leads_elsewhere_is_not_asked_for() -> None:
 
     assert describe(content, BUILT)["v1"].fault is Fault.MALFORMED
     assert content.asked["blob"] == 0
+
+
+@pytest.mark.parametrize("times", [ConfigTimes(), ZotTimes()], ids=["opened", "digest alone"])
+def test_a_tag_whose_digest_leads_elsewhere_is_not_asked_for(times: BuildTimes) -> None:
+    content = MemoryContent({"v1": Descriptor(OCI_MANIFEST, "sha256:../../secret")}, [])
+    tag = describe(content, DIGEST, describer=Describer(times=times))["v1"]
+
+    assert (tag.fault, tag.digest) == (Fault.MALFORMED, None)
+    assert content.asked["manifest"] == 0
+
+
+class CountingContent(MemoryContent):
+    """Content that is not there at once, and counts the most that were asked for together."""
+
+    waiting = 0
+    most = 0
+
+    async def resolve(self, tag: str) -> Descriptor:
+        """The manifest that *tag* names, a moment later."""
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        await asyncio.sleep(0)
+        self.waiting -= 1
+        return await super().resolve(tag)
+
+
+def test_only_some_questions_are_under_way_at_once() -> None:
+    content = CountingContent({}, [])
+    describe(content, DIGEST, [f"v{number}" for number in range(50)])
+
+    assert content.most == AT_ONCE
 
 
 def test_an_index_counts_as_built_at_the_epoch_if_its_image_was() -> None:

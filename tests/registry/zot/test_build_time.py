@@ -10,7 +10,16 @@ from cmp.registry.endpoint import Kind
 from cmp.registry.instant import parse_instant
 from cmp.tags import Fault, Needs, Platform, Tag
 from tests.registry.zot.fake import Asking, FakeZot
-from tests.servers.images import Document, artifact, image, index
+from tests.servers.images import (
+    LAYER,
+    Blob,
+    Document,
+    artifact,
+    compact,
+    image,
+    index,
+    manifest,
+)
 
 CREATED = "org.opencontainers.image.created"
 BUILD_DATE = "org.label-schema.build-date"
@@ -90,6 +99,15 @@ OLD, NEW = image(T1, platform=AMD), image(T2, platform=ARM)
 SAID = image(T1, annotations={CREATED: T3})
 ATTESTATION = image(T4, platform="unknown/unknown")
 CHART = artifact("application/vnd.cncf.helm.config.v1+json", annotations={CREATED: T4})
+_LISTED = index([OLD])
+CACHE = Document(
+    _LISTED.media_type,
+    compact(
+        _LISTED.content
+        | {"manifests": [OLD.descriptor(), Blob(LAYER, b"cached layer").descriptor()]}
+    ),
+    children=(OLD,),
+)
 
 INDEXES = {
     "newest child": (index([OLD, NEW]), (), T2),
@@ -106,6 +124,12 @@ INDEXES = {
     "own annotation that is no time": (index([OLD], annotations={CREATED: "today"}), (), T1),
     "own annotation that is the zero time": (index([OLD], annotations={CREATED: ZERO}), (), T1),
     "child without a time": (index([image(None), OLD]), (), T1),
+    "cache of buildkit, which lists layers": (CACHE, (), T1),
+    "artifact whose config is no image's, whatever it says": (
+        index([OLD, manifest(Blob("application/vnd.example.config", b'{"created":7}'), [])]),
+        (),
+        T1,
+    ),
     "attestation": (index([OLD, ATTESTATION]), (), T1),
     "attestation that is asked for": (index([OLD, ATTESTATION]), ("unknown/unknown",), T4),
     "artifact among the children": (index([OLD, CHART]), (), T1),
