@@ -164,6 +164,22 @@ def test_the_cost_of_bcrypt_is_guessed_from_what_a_login_takes(
     assert (login.state is State.WARNING) is (cost is not None)
 
 
+def test_a_token_may_take_its_time() -> None:
+    challenge = 'Bearer realm="https://registry.example.com/token",service="x"'
+    ping = replace(PING, status=401, headers=(DATE, ("www-authenticate", challenge)))
+    token = HttpResponse(200, body=b'{"token":"made-up"}')
+    others = answering(zot(v2=ping, token=token), None)
+
+    def answer(request: HttpRequest) -> HttpResponse | Exception:
+        bearer = request.headers.get("authorization", "").startswith("Bearer ")
+        slow = bearer and request.url.endswith("/v2/")
+        return replace(PING, seconds=1.0) if slow else others(request)
+
+    login = told(endpoint(login=True), Wire(answer))["login"]
+
+    assert (login.state, login.what) == (State.OK, "accepted (bearer)")
+
+
 def test_without_a_login_that_is_wanted_nothing_more_is_asked() -> None:
     found = answers(zot(v2=WANTS_BASIC), repository=APP)
 

@@ -61,8 +61,13 @@ def test_what_the_list_of_extensions_says(document: Any, what: Zot) -> None:
 
 @pytest.mark.parametrize(
     "reply",
-    [NOT_FOUND, HttpResponse(400), BadReplyError("RT540", "large")],
-    ids=["404", "400", "no answer of a registry"],
+    [
+        NOT_FOUND,
+        HttpResponse(400),
+        HttpResponse(404, body=b'{"extensions":[]}'),
+        BadReplyError("RT540", "large"),
+    ],
+    ids=["404", "400", "404 that has a list", "no answer of a registry"],
 )
 def test_other_answers_are_no_zots(reply: Reply) -> None:
     assert found(reply) is Zot.NONE

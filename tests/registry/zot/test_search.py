@@ -26,8 +26,11 @@ class Searching:
         self.now = 0.0
         self.search = Search(api_of(zot), clock=lambda: self.now)
 
-    def ask(self, needs: Needs, names: Sequence[str] = NAMES) -> Answer | Unusable:
-        return asyncio.run(self.search.ask(REPOSITORY.path, names, needs))
+    def ask(
+        self, needs: Needs, names: Sequence[str] = NAMES, pull_secret: str = ""
+    ) -> Answer | Unusable:
+        asking = self.search.ask(REPOSITORY.path, names, needs, pull_secret=pull_secret)
+        return asyncio.run(asking)
 
     def answer(self, needs: Needs, names: Sequence[str] = NAMES) -> Answer:
         found = self.ask(needs, names)
@@ -171,6 +174,19 @@ def test_a_refused_login_is_told_and_not_remembered() -> None:
     assert found == Unusable(f"Zot's search refuses the login: {refused.what}", refused)
     asked.instead.clear()
     assert isinstance(searching.ask(Needs(created=True)), Answer)
+
+
+def test_each_login_asks_for_itself() -> None:
+    asked = zot()
+    asked.search = False
+    searching = Searching(asked)
+
+    assert searching.ask(Needs(created=True)) == Unusable(OFF)
+    found = searching.ask(Needs(created=True), pull_secret="pullsecret:demo/missing")
+
+    assert isinstance(found, Unusable)
+    assert found.denied is not None
+    assert asked.asked["search"] == 1
 
 
 SILENT: dict[str, tuple[Any, str]] = {
