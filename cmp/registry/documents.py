@@ -6,7 +6,7 @@ whose code the Image Updater and many registries share.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,8 +25,9 @@ _REF_NAME = "org.opencontainers.image.ref.name"
 # ("Back-compatibility with Label Schema", OCI image specification, annotations).
 _CREATED = "org.opencontainers.image.created"
 _BUILD_DATE = "org.label-schema.build-date"
-# RFC 6838 allows no longer media type; what is longer is kept only so far.
-_LONGEST_KIND = 255
+# RFC 6838 allows no longer media type, a digest has 135 characters, a tag 128: what is longer is
+# none of them, and is kept only so far, since what is read is remembered.
+_LONGEST = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +103,9 @@ def read_manifest(media_type: str, body: bytes) -> Image | Index:
         raise BadReplyError("RT512", "the manifest names no config")
     artifact = manifest.artifact_type
     return Image(
-        config.digest or "",
-        (config.media_type or "")[:_LONGEST_KIND],
-        artifact[:_LONGEST_KIND] if isinstance(artifact, str) else "",
+        _short(config.digest),
+        _short(config.media_type),
+        _short(artifact) if isinstance(artifact, str) else "",
         _stated(manifest.annotations),
     )
 
@@ -119,7 +120,7 @@ def read_listing(body: bytes) -> Index:
     listed = manifest.manifests
     if listed is None or any(descriptor is None for descriptor in listed):
         raise BadReplyError("RT512", "the index has no list of manifests")
-    return Index(tuple(map(_entry, listed)))
+    return Index(tuple(replace(_entry(each), name=_name(each)) for each in listed))
 
 
 def read_config(body: bytes) -> Config:
@@ -205,14 +206,23 @@ def _check_kind(kind: str, manifest: _Manifest) -> None:
 def _entry(descriptor: _Descriptor | None) -> Entry:
     found = descriptor or _Descriptor()
     return Entry(
-        Descriptor(found.media_type or "", found.digest or ""),
+        Descriptor(_short(found.media_type), _short(found.digest)),
         _platform(found.platform or _Platform()),
-        (found.annotations or {}).get(_REF_NAME) or "",
+        _short(_name(found)),
     )
 
 
+def _name(descriptor: _Descriptor | None) -> str:
+    annotations = descriptor.annotations if descriptor else None
+    return (annotations or {}).get(_REF_NAME) or ""
+
+
 def _platform(stated: _Platform) -> Platform:
-    return Platform(stated.os or "", stated.architecture or "", stated.variant or "")
+    return Platform(_short(stated.os), _short(stated.architecture), _short(stated.variant))
+
+
+def _short(text: str | None) -> str:
+    return (text or "")[:_LONGEST]
 
 
 def _stated(texts: Any) -> int | None:

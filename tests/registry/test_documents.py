@@ -222,3 +222,18 @@ def test_only_so_much_of_a_media_type_is_kept() -> None:
 
 def test_an_artifact_type_that_is_no_text_is_none() -> None:
     assert Image(DIGEST) == read_manifest(OCI_MANIFEST, dump(IMAGE | {"artifactType": 5}))
+
+
+def test_no_more_is_kept_of_a_text_than_what_it_may_be() -> None:
+    long = "x" * 1_000_000
+    platform = {"os": long, "architecture": long, "variant": long}
+    entry = {
+        "mediaType": f"{OCI_MANIFEST};{long}",
+        "digest": long,
+        "platform": platform,
+        "annotations": {"org.opencontainers.image.ref.name": long},
+    }
+    index = read_manifest(OCI_INDEX, dump({"manifests": [entry]}))
+    image = read_manifest(OCI_MANIFEST, dump({"config": {"mediaType": long, "digest": long}}))
+
+    assert all(len(repr(each)) < 2500 for each in (index, image, read_config(dump(platform))))

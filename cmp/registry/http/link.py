@@ -24,6 +24,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 # What may stand in a query as it is, and what stands there escaped (RFC 3986, 3.4). Zot writes
 # tags into it as they are.
 _QUERY = "%!$&'()*+,;=:@/?-._~"
+# Characters: a tag and a number of entries, or a cursor; each one is kept while pages are walked.
+_LONGEST_QUERY = 4096
 
 
 def next_query(response: HttpResponse, base_url: str) -> str | None:
@@ -68,6 +70,8 @@ def _query(target: str, base_url: str) -> str:
         raise _unusable("leads to another host")
     if not url.query:
         raise _unusable("does not say where the next page begins")
+    if len(url.query) > _LONGEST_QUERY:
+        raise _unusable(f"has more than {_LONGEST_QUERY} characters of a query")
     return quote(url.query, safe=_QUERY)
 
 

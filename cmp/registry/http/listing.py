@@ -23,6 +23,7 @@ from cmp.tags import Listing
 
 # Fifty times the largest repository that Zot was measured with, which took 105 KB.
 MOST_TAGS = 500_000
+MOST_VALUES = MOST_TAGS + 1000  # of one page: tags, and what else a registry says of them
 LARGEST_LISTING = 32 * 1024 * 1024
 # The smallest pages that registries are known to send hold 100 tags.
 MOST_PAGES = 2000
@@ -107,6 +108,9 @@ def read_names(response: HttpResponse) -> list[str]:
         raise _missing(response)
     if response.status != 200:
         raise _no_list(f"it answered with status {response.status}")
+    # Counted before it is read: nested empty lists take thirty times their bytes.
+    if sum(response.body.count(mark) for mark in (b",", b"[", b"{")) > MOST_VALUES:
+        raise _endless(f"more than {MOST_TAGS} tags")
     try:
         page = from_json(response.body, cache_strings="none")
     except ValueError as error:

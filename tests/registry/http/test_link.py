@@ -92,6 +92,7 @@ def test_several_headers_count_as_one() -> None:
         ("<?last=c>; rel=next, garbage", "malformed"),
         ('<?last=c>; title="open; rel=next', "malformed"),
         ("<?last=c>; rel=next, <?last=d>; rel=next", "2 next pages"),
+        (f"<?last={'c' * 4096}>; rel=next", "more than 4096 characters"),
     ],
 )
 def test_a_next_page_that_cannot_be_read_is_an_error(header: str, what: str) -> None:

@@ -21,7 +21,7 @@ from cmp.errors import (
 from cmp.reference import Repository
 from cmp.registry.http import listing
 from cmp.registry.http.exchange import HttpRequest
-from cmp.registry.http.listing import Lister
+from cmp.registry.http.listing import Lister, read_names
 from cmp.tags import Listing
 from tests.registry.http.fake import (
     NAME_UNKNOWN,
@@ -326,6 +326,24 @@ def test_a_list_without_an_end_is_an_error(names: Callable[[int], list[str]], mo
 
     assert caught.value.code == "RT573"
     assert len(registry.requests) <= most
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"tags":[],"x":[' + b"[]," * 500_000 + b"[]]}", id="empty lists"),
+        pytest.param(b'{"tags":[],"x":[' + b"{}," * 500_000 + b"{}]}", id="empty objects"),
+        pytest.param(
+            b'{"tags":[],"x":[' + b",".join([b"[" * 100 + b"]" * 100] * 5010) + b"]}", id="nests"
+        ),
+        pytest.param(b'{"tags":[' + b'"a",' * 501_000 + b'"a"]}', id="one tag again and again"),
+    ],
+)
+def test_what_would_take_many_times_its_bytes_is_not_read(body: bytes) -> None:
+    with pytest.raises(BadReplyError, match="the list has more than 500000 tags") as caught:
+        read_names(answer(body))
+
+    assert caught.value.code == "RT573"
 
 
 def test_a_page_may_have_as_many_bytes_as_a_whole_list() -> None:
