@@ -146,6 +146,20 @@ def test_a_tag_that_is_deleted_while_it_is_looked_at_gives_way_to_the_next() -> 
     ]
 
 
+def test_a_tag_whose_digest_cannot_be_read_never_leads_to_an_older_tag() -> None:
+    class Failing(MemoryTags):
+        async def describe(
+            self, repository: Repository, names: Sequence[str], needs: Needs, /
+        ) -> Mapping[str, Tag]:
+            if needs.created:
+                return await super().describe(repository, names, needs)
+            return {name: Tag(name, fault=Fault.UNREADABLE, detail="timed out") for name in names}
+
+    tags = Failing({APP: [Tag("2", OLD, created=2), Tag("1", NEW, created=1)]})
+    found = verdict(Settings("newest-build", output="tag@digest"), tags).choice
+    assert kept(found) == (Keep.INCOMPLETE, "the registry gave no digest for 2: timed out")
+
+
 @pytest.mark.parametrize(
     ("tag", "why"),
     [
@@ -199,6 +213,20 @@ def test_the_newest_verified_tag_is_chosen_with_the_digest_that_was_verified(
     }
     assert found.passed_over == ("1.0",)
     assert tags.asked[f"signatures {APP}"] == 3
+
+
+def test_where_times_decide_those_passed_over_stand_as_they_are_listed() -> None:
+    names = ["1.5", "1.9", "1.0", "1.7"]
+    tags = memory(*(Tag(name, OLD, created=7 - n) for n, name in enumerate(names)))
+    assert verdict(Settings("newest-build"), tags).passed_over == ("1.9", "1.0", "1.7")
+
+
+def test_what_is_signed_for_another_digest_is_not_verified() -> None:
+    tags = memory(Tag("1.1", NEW))
+    tags.claims = {NEW: CLAIMS[SIGNED]}
+    keep, why = kept(verdict(Settings(verify=True), tags, KEYS).choice)
+    assert keep is Keep.NOTHING_ALLOWED
+    assert why.endswith("imagesVerification: 1 signature found, of another digest")
 
 
 def test_what_a_foreign_key_signed_is_not_verified() -> None:

@@ -135,6 +135,7 @@ def test_the_clocks_are_compared(date: str, what: str) -> None:
             "bearer: it wants a token from https://auth.example.com/token",
         ),
         ("Bearer", State.OK, "bearer: it wants a token from nowhere"),
+        ('Basic realm="x", Bearer realm="y"', State.OK, "bearer: it wants a token from y"),
         (
             "Negotiate",
             State.FAILED,
@@ -162,6 +163,22 @@ def test_the_cost_of_bcrypt_is_guessed_from_what_a_login_takes(
     assert login.what.startswith("accepted (basic)")
     assert (f"bcrypt of cost {cost}" in login.what) is (cost is not None)
     assert (login.state is State.WARNING) is (cost is not None)
+
+
+@pytest.mark.parametrize("page", ["discover", "list"])
+def test_a_question_that_cannot_be_asked_is_told_as_that_one(page: str) -> None:
+    pages = answering(zot(), PING)
+
+    def answer(request: HttpRequest) -> HttpResponse | Exception:
+        fails = request.url.rpartition("/")[2] == page
+        return UnreachableError("RT540", "timed out") if fails else pages(request)
+
+    found = list(told(endpoint(login=True), Wire(answer), APP).items())
+
+    subject = {"discover": "kind", "list": "listing"}[page]
+    assert found[-1][0] == subject
+    assert found[-1][1].state is State.FAILED
+    assert "timed out" in found[-1][1].what
 
 
 def test_a_token_may_take_its_time() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -49,6 +49,32 @@ def test_without_an_order_the_registry_tells_the_times() -> None:
     tags, _ = described(BUILT, Tag("a", created=7), newest_first=None)
 
     assert tags["a"].created == 7
+
+
+def test_where_no_time_is_needed_places_tell_nothing() -> None:
+    no_image = Tag("a", DIGEST, fault=Fault.MALFORMED)
+
+    tags, _ = described(Needs(digest=True), no_image)
+
+    assert tags == {"a": no_image}
+
+
+def test_no_platform_is_asked_for() -> None:
+    """Whoever looks for a platform opens manifests."""
+    asked: list[Needs] = []
+
+    class Noting(MemoryTags):
+        async def describe(
+            self, repository: Repository, names: Sequence[str], needs: Needs, /
+        ) -> Mapping[str, Tag]:
+            asked.append(needs)
+            return await super().describe(repository, names, needs)
+
+    memory: MemoryTags = Noting({str(REPOSITORY): ["a"]})
+    needs = Needs(created=True, digest=True, platforms=("linux/arm64",))
+    asyncio.run(describe(memory, Listing(REPOSITORY, ("a",), NOW, True), ["a"], needs))
+
+    assert asked == [Needs(digest=True)]
 
 
 def test_what_else_is_needed_is_asked_for() -> None:

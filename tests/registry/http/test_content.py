@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
 
-from cmp.errors import BadReplyError, NotFoundError, RegistryError, UnreachableError
+from cmp.errors import BadReplyError, DeniedError, NotFoundError, RegistryError, UnreachableError
 from cmp.registry.documents import OCI_INDEX, OCI_MANIFEST, Descriptor
 from cmp.registry.http.content import MOST_PAGES, HttpContent
 from cmp.registry.metadata import LARGEST_DOCUMENT
@@ -56,6 +57,25 @@ def test_a_tag_is_resolved_by_one_head_that_accepts_all_types() -> None:
         "application/vnd.docker.distribution.manifest.list.v2+json, "
         "application/vnd.docker.distribution.manifest.v2+json"
     )
+
+
+ASKING: dict[str, Callable[[HttpContent], Coroutine[Any, Any, object]]] = {
+    "a tag": lambda content: content.resolve("v1"),
+    "a manifest": lambda content: content.manifest(MANIFEST),
+    "a blob": lambda content: content.blob(DIGEST),
+    "referrers": lambda content: content.referrers(DIGEST),
+}
+
+
+@pytest.mark.parametrize("ask", ASKING.values(), ids=ASKING)
+def test_all_is_asked_with_the_login_of_the_pull_secret(
+    ask: Callable[[HttpContent], Coroutine[Any, Any, object]],
+) -> None:
+    registry = FakeRegistry({})
+    asked = replace(content(registry), pull_secret="pullsecret:team/login")
+
+    assert isinstance(refused(ask(asked)), DeniedError)
+    assert registry.asked == []
 
 
 def test_a_media_type_is_read_without_its_parameters_and_case() -> None:

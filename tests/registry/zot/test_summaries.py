@@ -135,6 +135,13 @@ def test_a_key_is_told_by_its_fingerprint() -> None:
     assert found.signers == (f"cosign key SHA256:{digest}",)
 
 
+def test_who_signed_with_a_key_is_one_line_too() -> None:
+    found = tag(SignatureInfo=[signature(author=PEM) | {"Tool": "\x1b[2J\n" + "x" * 5000}])
+
+    assert found.signers[0].isprintable()
+    assert len(found.signers[0]) < 300
+
+
 def test_a_broken_key_makes_the_tag_unknown() -> None:
     broken = summary("v1", IMAGE, SignatureInfo=[signature(author=PEM.replace("==", ""))])
 
