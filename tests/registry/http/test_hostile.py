@@ -30,6 +30,11 @@ from tests.registry.http.rawserver import Handler, RawServer, reply, serving
             b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "is not HTTP/1.1", id="negative"
         ),
         pytest.param(
+            b"HTTP/1.1 200 OK\r\nContent-Length: %b\r\n\r\n" % (b"9" * 5000),
+            "is not HTTP/1.1",
+            id="a length of 5,000 digits",
+        ),
+        pytest.param(
             b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\n\r\n", "is not HTTP/1.1", id="101"
         ),
         pytest.param(
@@ -159,6 +164,15 @@ async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         await asyncio.sleep(0.001)
 
 
+async def _drip_head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nA: ")
+    while True:
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.001)
+
+
 async def _hints(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.readuntil(b"\r\n\r\n")
     while True:
@@ -172,6 +186,7 @@ async def _hints(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     [
         pytest.param(_silence, id="silence"),
         pytest.param(_drip, id="a slow drip"),
+        pytest.param(_drip_head, id="a slow drip of a header"),
         pytest.param(_hints, id="endless hints"),
     ],
 )
