@@ -65,7 +65,7 @@ def test_a_place_in_the_listing_is_no_time() -> None:
     assert facts_as_json(chosen)["built"] is None
 
 
-@pytest.mark.parametrize("time", [10**30, -(10**30)])
+@pytest.mark.parametrize("time", [10**30, -(10**30), 253_402_300_800 * SECOND])
 def test_a_time_that_no_calendar_has_is_not_told(time: int) -> None:
     assert list(facts(POLICY, Chosen(Tag("1", created=time), ""))) == []
 

@@ -120,6 +120,21 @@ def test_secrets_and_authorities_come_from_folders(laptop: Laptop, model: Model)
     assert b"v2.0.0" in tags.stdout
 
 
+def test_the_pull_secret_of_an_option_is_the_login(laptop: Laptop, model: Model) -> None:
+    laptop.write("secrets/argocd/login/auth", "reader:made-up")
+    with ZotServer(model, access=Htpasswd({"reader": "made-up"})) as zot:
+        list_registry(laptop, zot.url)
+        command = ["tags", "registry.example.com/team/app", "--registries=registries.conf"]
+        refused = laptop.retag(*command, "--secrets=secrets")
+        let_in = laptop.retag(
+            *command, "--secrets=secrets", "--pull-secret=secret:argocd/login#auth"
+        )
+
+    assert refused.returncode != 0
+    assert let_in.returncode == 0, let_in.stderr.decode()
+    assert b"v2.0.0" in let_in.stdout
+
+
 def test_a_repository_that_is_missing_is_one_line(laptop: Laptop, zot: ZotServer) -> None:
     list_registry(laptop, zot.url)
 

@@ -42,6 +42,7 @@ def test_a_registry_is_named_by_its_name_or_prefix(laptop: Laptop, name: str) ->
     assert [line.split()[1] for line in lines] == [
         "reach", "tls", "clock", "auth", "login", "kind", "listing", "scans",
     ]  # fmt: skip
+    assert lines[2] == "ok       clock    it is right to some seconds"
     assert lines[4] == "ok       login    accepted (basic)"
     assert "registry.example.com/team/app has 1 tag," in lines[6]
 

@@ -79,6 +79,7 @@ def test_several_headers_count_as_one() -> None:
         ("<https://other.example.com/v2/app/tags/list?last=c>; rel=next", "another host"),
         ("<http://registry.example.com/v2/app/tags/list?last=c>; rel=next", "another host"),
         ("<https://registry.example.com:8443/?last=c>; rel=next", "another host"),
+        ("<http://registry.example.com:443/?last=c>; rel=next", "another host"),
         ("<https://registry.example.com@other.example.com/?last=c>; rel=next", "another host"),
         ("<//other.example.com/v2/app/tags/list?last=c>; rel=next", "another host"),
         ("<file:///etc/passwd?last=c>; rel=next", "another host"),
@@ -120,6 +121,7 @@ def test_a_tag_in_a_query_is_escaped_where_it_must_be(tag: str) -> None:
     found = query(f"</v2/app/tags/list?n=1&last={tag}>; {NEXT}")
     assert found is not None
     assert unquote(found) == unquote(f"n=1&last={tag}")
+    assert re.fullmatch(r"[\x21-\x7e]+", found)
     assert "#" not in found
 
 
