@@ -208,10 +208,50 @@ def test_a_registry_below_a_path_is_asked_there() -> None:
     assert listing.observed_at == 7.0
 
 
+def test_what_is_remembered_ages_by_the_clock_that_never_goes_back() -> None:
+    def wall() -> float:
+        raise AssertionError
+
+    registry = FakeRegistry(holding("team/app", IMAGES))
+    at = endpoint()
+    asked = HttpSource(at, registry_api(registry, at), clock=wall, monotonic=lambda: 0.0)
+
+    assert asyncio.run(asked.describe(APP, ["v1"], CREATED))["v1"].created is not None
+
+
 def test_a_listing_is_asked_for_with_the_login_of_the_pull_secret() -> None:
     registry = FakeRegistry({"GET /v2/team/app/tags/list": page(["v1"])})
 
     with pytest.raises(DeniedError, match="team/login"):
         asyncio.run(source(registry).authorised("pullsecret:team/login").list_tags(APP))
+
+    assert registry.asked == []
+
+
+@pytest.mark.parametrize("kind", ["oci", "zot"])
+def test_signatures_are_asked_for_with_that_login_too(kind: str) -> None:
+    registry = FakeRegistry({})
+    asked = source(registry, kind=kind).authorised("pullsecret:team/login")
+
+    with pytest.raises(DeniedError, match="team/login"):
+        asyncio.run(asked.signatures(APP, IMAGES["v1"].digest))
+
+    assert registry.asked == []
+
+
+def test_so_are_tags_whose_documents_are_read() -> None:
+    registry = FakeRegistry(holding("team/app", IMAGES))
+    asked = source(registry, kind="oci").authorised("pullsecret:team/login")
+
+    assert asyncio.run(asked.describe(APP, ["v1"], CREATED))["v1"].fault is Fault.UNREADABLE
+    assert registry.asked == []
+
+
+def test_so_is_search() -> None:
+    registry = FakeRegistry({})
+    asked = source(registry, kind="zot").authorised("pullsecret:team/login")
+
+    with pytest.raises(DeniedError, match="team/login"):
+        asyncio.run(asked.describe(APP, ["v1"], CREATED))
 
     assert registry.asked == []
