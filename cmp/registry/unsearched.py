@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from cmp.reference import Repository
 from cmp.registry.metadata import Content, Describer
@@ -19,9 +18,15 @@ async def describe_unsearched(
     *,
     why: str,
 ) -> Mapping[str, Tag]:
-    """A `Tag` for each of *names*; *why* says what of *needs* stays unanswered, and what to do."""
-    told = replace(needs, pushed=False, severity=False, trusted=False)
-    tags = await describer.describe(repository, content, names, told)
-    if not needs.searched:
-        return tags
-    return {name: replace(tag, unanswered=why) for name, tag in tags.items()}
+    """A `Tag` for each of *names*; *why* says what of *needs* stays unanswered, and what to do.
+
+    Then nothing else is looked at: an unanswered gate, or order, refuses each tag anyway.
+    """
+    if needs.searched:
+        return unanswered(names, why)
+    return await describer.describe(repository, content, names, needs)
+
+
+def unanswered(names: Sequence[str], why: str) -> Mapping[str, Tag]:
+    """A `Tag` for each of *names* that tells but *why* it tells nothing."""
+    return {name: Tag(name, unanswered=why) for name in names}

@@ -333,7 +333,6 @@ def test_a_storage_root_does_not_answer_what_only_zot_tells(registries: Registri
 
     tags = asyncio.run(source.describe(APP, ["v1"], Needs(created=True, severity=True)))
 
-    assert tags["v1"].created is not None
     assert tags["v1"].unanswered.startswith("a storage root on disk does not hold this")
 
 

@@ -16,6 +16,7 @@ from cmp.registry.buildtime import ZotTimes
 from cmp.registry.endpoint import Endpoint
 from cmp.registry.http.api import RegistryApi
 from cmp.registry.metadata import Content, Describer
+from cmp.registry.unsearched import unanswered
 from cmp.registry.zot.detect import Detector, Zot
 from cmp.registry.zot.search import OFF, Answer, Search, Unusable
 from cmp.registry.zot.summaries import read_tags
@@ -127,13 +128,10 @@ class ZotDescriber:
         """The tags as their documents tell, and that nothing tells what only search could."""
         if found.denied is not None:
             await _try_login(question, found.denied)
-        needs = question.needs
-        if needs.created:
-            self._remarks[f"{self._name}: {found.why}; build times are read tag by tag"] = None
-        tags = await self._opened(question)
-        if not needs.searched:
-            return tags
-        return {name: replace(tag, unanswered=found.why) for name, tag in tags.items()}
+        if question.needs.searched:
+            return unanswered(question.names, found.why)
+        self._remarks[f"{self._name}: {found.why}; build times are read tag by tag"] = None
+        return await self._opened(question)
 
     async def _opened(self, question: _Question, *, digest: bool = False) -> Mapping[str, Tag]:
         """The tags as their documents tell; with *digest* they are looked at in any case."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cmp.errors import DeniedError, RegistryError, ThrottledError, UnreachableError
@@ -205,11 +207,14 @@ def test_a_zot_without_push_times_holds_back_and_tells_the_rest() -> None:
 
 
 @pytest.mark.parametrize("kind", [Kind.UNKNOWN, Kind.ZOT])
-def test_without_search_gates_are_unanswered_and_nothing_else_is_asked(kind: Kind) -> None:
+@pytest.mark.parametrize("needs", [PUSHED, replace(PUSHED, created=True)], ids=["names", "times"])
+def test_without_search_gates_are_unanswered_and_nothing_else_is_asked(
+    kind: Kind, needs: Needs
+) -> None:
     zot = FakeZot(images(2), search=False)
     asking = Asking(zot, kind)
 
-    found = asking.describe(["v0", "v1"], PUSHED)
+    found = asking.describe(["v0", "v1"], needs)
 
     assert found == {name: Tag(name, unanswered=OFF) for name in ("v0", "v1")}
     assert "extensions.search.enable" in OFF
