@@ -52,6 +52,15 @@ def test_each_key_of_the_file_counts(tmp_path: Path) -> None:
     assert keys[0].label == "the key pub of the Secret argocd/cosign"
 
 
+def test_only_the_key_that_is_named_counts(tmp_path: Path) -> None:
+    held = secrets(tmp_path, (DATA / "first.pub").read_bytes())
+    for other in ("a", "z"):
+        foreign = (DATA / "foreign.pub").read_bytes()
+        (tmp_path / "argocd" / "cosign" / other).write_bytes(foreign)
+
+    assert [each.fingerprint for each in keys_of(rule(), held)] == [key("first").fingerprint]
+
+
 @pytest.mark.parametrize(
     ("content", "code"),
     [(b"", "RT354"), (b"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n", "RT355")],

@@ -64,6 +64,12 @@ def test_the_other_fields_have_options_too(laptop: Laptop, options: list[str], t
     assert told(laptop, *options)["tag"] == tag
 
 
+def test_what_is_wrong_with_the_policy_and_does_not_end_it_is_a_warning(laptop: Laptop) -> None:
+    done = laptop.retag(*IMAGE, "--platforms", "windows")
+
+    assert "platforms[0]: 'windows' is not os/arch" in done.stderr.decode()
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [

@@ -242,6 +242,11 @@ def test_a_caret_stands_under_the_fault(tmp_path: Path, text: str, drawing: str)
         pytest.param(settings("allowTags: ^v1"), "write regexp:^v1", id="an expression"),
         pytest.param(settings("allowTags: 'glob:v*'"), "", id="something else with a colon"),
         pytest.param(settings("updateStrategy: newest"), "did you mean newest-build?", id="near"),
+        pytest.param(
+            settings("orderBy: pushed"),
+            "write updateStrategy: newest-build, or orderBy: built",
+            id="an order",
+        ),
         pytest.param(settings("updateStrategy: whatever"), "", id="a strategy near to none"),
         pytest.param(
             application(plugin="env: [{name: retag_tool, value: helm}]"),

@@ -30,7 +30,7 @@ def decide(settings: Settings, *tags: Tag) -> Chosen | Kept:
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("0s", 0), ("90s", 90), ("10m", 600), ("12h", 43_200), ("7d", 604_800), ("2w", 1_209_600),
-     ("1d12h", 129_600), ("1h1h", 7_200)],
+     ("1d12h", 129_600), ("1h1h", 7_200), ("1h".rjust(32, "0"), 3_600)],
 )  # fmt: skip
 def test_an_age_is_a_sum_of_whole_units(text: str, seconds: int) -> None:
     assert parse_age(text) == seconds * SECOND

@@ -67,6 +67,20 @@ def test_tags_are_listed_by_one_request_without_n() -> None:
     assert registry.asked == [LIST]
 
 
+def test_a_token_for_it_is_one_to_pull_from_the_repository() -> None:
+    realm = 'Bearer realm="https://registry.example.com/token",service="x"'
+    token = "GET /token?service=x&scope=repository%3Ateam%2Fapp%3Apull"
+    registry = FakeRegistry(
+        {
+            LIST: [answer(status=401, headers={"www-authenticate": realm}), page(["v1"])],
+            token: answer({"token": "made-up"}),
+        }
+    )
+
+    assert read(registry).names == ("v1",)
+    assert registry.asked == [LIST, token, LIST]
+
+
 @pytest.mark.parametrize(
     ("tags", "names"),
     [
