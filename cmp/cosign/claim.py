@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cmp.errors import printable
 
-_LONGEST_FAULT = 200
+_LONGEST = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,11 @@ class Claim:
 def faulty(place: str, fault: str) -> Claim:
     """The claim found at *place* that cannot be a signature of an image, for what *fault* says.
 
-    A fault may quote what lies in a registry, which can be long and can hold anything.
+    Both may quote what lies in a registry, which can be long and can hold anything.
     """
-    line = printable(fault)
-    short = line if len(line) <= _LONGEST_FAULT else f"{line[: _LONGEST_FAULT - 1]}…"
-    return Claim(b"", b"", "", place, short)
+    return Claim(b"", b"", "", _short(place), _short(fault))
+
+
+def _short(text: str) -> str:
+    line = printable(text)
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

@@ -92,6 +92,8 @@ def test_what_is_found_twice_counts_once() -> None:
 
 def test_a_fault_that_quotes_a_registry_is_one_line_that_can_be_shown() -> None:
     assert faulty("tag", "it is \x1b[2J\n cut").fault.isprintable()
+    assert faulty("referrer \x1b[2J\u202e", "it is cut").place.isprintable()
+    assert len(faulty("referrer " + "x" * 1_000_000, "it is cut").place) == 200
 
 
 def test_without_keys_nothing_is_verified() -> None:
