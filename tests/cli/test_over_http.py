@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cli.conftest import Laptop
+from tests.cosign.cases import DATA
 from tests.servers import images
 from tests.servers.access import Htpasswd
 from tests.servers.certificates import Authority
@@ -114,10 +115,32 @@ def test_secrets_and_authorities_come_from_folders(laptop: Laptop, model: Model)
         tags = laptop.retag(
             "tags", "registry.example.com/team/app", "--registries=registries.conf", *folders
         )
+        checked = laptop.retag(
+            "registry", "check", "example", "--registries=registries.conf", *folders
+        )
         statuses = {each.status for each in zot.requests}
 
-    assert (tags.returncode, statuses) == (0, {200})
+    assert (tags.returncode, statuses) == (0, {200, 401})  # the check looks without a login too
+    assert checked.returncode == 0, checked.stdout.decode()
     assert b"v2.0.0" in tags.stdout
+
+
+def test_the_keys_of_rules_are_read_from_the_folder_of_secrets(
+    laptop: Laptop, zot: ZotServer
+) -> None:
+    list_registry(laptop, zot.url)
+    laptop.write("secrets/argocd/cosign/pub", (DATA / "first.pub").read_text())
+    key = "imagesVerification: {cosignKey: {secretName: cosign, key: pub}}"
+    laptop.write("rules.yaml", RULES.replace("app:v1.x", f"app:v1.x\n      {key}"))
+    command = ["render", "-", "--app=app", "--rules=rules.yaml", "--registries=registries.conf"]
+
+    without = laptop.retag(*command, stdin=MANIFEST.encode())
+    done = laptop.retag(*command, "--secrets=secrets", stdin=MANIFEST.encode())
+
+    assert b"[RT353]" in without.stderr
+    assert done.returncode == 0, done.stderr.decode()
+    assert "app: none of the 5 tags is allowed" in done.stderr.decode()
+    assert "registry.example.com/team/app:v1.0.0" in done.stdout.decode()
 
 
 def test_the_pull_secret_of_an_option_is_the_login(laptop: Laptop, model: Model) -> None:

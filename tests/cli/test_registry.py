@@ -28,8 +28,14 @@ def check(laptop: Laptop, *arguments: str, login: str = "alice:made-up-password"
             "- {name: folder, prefix: folder.example.com, api_url: 'file:zot'}\n",
         )
         done = laptop.retag(
-            "registry", "check", *arguments, "--registries", "registries.conf", LOGIN=login
+            "registry",
+            "check",
+            *arguments,
+            "--registries=registries.conf",
+            LOGIN=login,
+            PYTHONWARNINGS="error",
         )
+    assert b"Warning" not in done.stderr
     text = done.stdout.decode() or done.stderr.decode()
     return [str(done.returncode), *text.splitlines()]
 

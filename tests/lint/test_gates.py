@@ -85,3 +85,15 @@ def test_the_digest_of_a_tag_that_moves_is_found_on_a_zot_alone(
 )
 def test_the_digest_of_tags_that_stay_is_fine(tmp_path: Path, settings: str) -> None:
     assert found(tmp_path, settings, ZOT) == []
+
+
+def test_a_pin_that_is_written_without_a_digest_is_fine(tmp_path: Path) -> None:
+    config = tmp_path / "registries.conf"
+    config.write_text(registries(ZOT))
+    image = f"imageName: '{WEB}:1.x', pin: latest"
+
+    assert lint_text(tmp_path, rules(image), registries=config) == []
+    found = lint_text(
+        tmp_path, rules(f"{image}, commonUpdateSettings: {{output: digest}}"), registries=config
+    )
+    assert [each.code for each in found] == ["RT393"]
