@@ -274,6 +274,20 @@ registries:
     assert (found.repository, found.names) == (nginx, ("1.27",))
 
 
+def test_a_listing_is_of_the_repository_as_it_was_asked_for(tmp_path: Path) -> None:
+    conf = """\
+registries:
+- {name: mirror, prefix: mirror.example.com, api_url: https://mirror.example.com, kind: oci,
+   default: true, defaultns: team}
+"""
+    remote = Remote({"GET /v2/team/app/tags/list": page(["v1"])})
+    app = Repository("mirror.example.com", "app")
+
+    found = ask(load(tmp_path, remote, conf=conf), lambda source: source.list_tags(app))
+
+    assert (found.repository, found.names) == (app, ("v1",))
+
+
 def test_a_rule_is_answered_with_the_login_of_its_pull_secret(tmp_path: Path) -> None:
     remote = Remote(holding("team/app", IMAGES))
     login = tmp_path / "secrets" / "team" / "login"
