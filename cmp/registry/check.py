@@ -173,6 +173,9 @@ def _told(zot: Zot, endpoint: Endpoint) -> Answer:
     if zot is Zot.SEARCHING:
         remedy = "" if endpoint.kind is Kind.ZOT else "kind: zot saves the question"
         return Answer("kind", State.OK, f"{zot.value}: one request for all tags", remedy)
+    if zot is Zot.DENIED:
+        what = "it does not tell this login what it is"
+        return Answer("kind", State.WARNING, what, "say kind: zot, or kind: oci")
     if zot is Zot.SEARCHLESS:
         remedy = "set extensions.search.enable: without it each tag is asked for by itself"
         return Answer("kind", State.WARNING, zot.value, remedy)

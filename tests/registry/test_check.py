@@ -238,6 +238,16 @@ def test_what_the_registry_is_is_told_whatever_is_said_of_it(
     assert what in found.what
 
 
+def test_that_the_kind_is_denied_is_a_warning() -> None:
+    """As by a Zot that wants tokens, where none is given for what is no repository."""
+    found = answers(zot(discover=HttpResponse(403)), kind=Kind.ZOT, repository=APP)
+
+    assert found["kind"].state is State.WARNING
+    assert found["kind"].what == "it does not tell this login what it is"
+    assert "kind: zot" in found["kind"].remedy
+    assert found["listing"].state is State.OK
+
+
 @pytest.mark.parametrize(
     ("body", "what"),
     [
