@@ -93,6 +93,16 @@ def test_without_a_rule_for_it_an_application_is_not_touched() -> None:
     assert generated.decisions == ()
 
 
+def test_a_pin_whose_digest_is_due_beats_freezing_too() -> None:
+    digest = f"sha256:{'1' * 64}"
+    pinned = f"alias: app, imageName: {APP}, pin: dev-1, commonUpdateSettings: {{output: digest}}"
+    tags = MemoryTags({APP: [Tag("dev-1", digest)]})
+
+    generated = run(pod(f"{APP}:0.9"), ruleset(f"- {{{pinned}}}"), "freeze=true", tags=tags)
+
+    assert images(generated) == [f"{APP}@{digest}"]
+
+
 @pytest.mark.parametrize(
     ("settings", "params", "expected"),
     [

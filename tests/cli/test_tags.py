@@ -57,11 +57,14 @@ def test_a_gate_is_named_with_each_tag_that_it_holds_back(
         (["--deny-tags", "v1.1?.*"], "v1.9.0"),
         (["--update-strategy", "numerical", "--filter-tags", r"^v1\.2\.(.+)$", "--extract", "$1"],
          "v1.2.0"),
-        (["--write", "digest"], "v1.10.0"),
     ],
 )  # fmt: skip
 def test_the_other_fields_have_options_too(laptop: Laptop, options: list[str], tag: str) -> None:
     assert told(laptop, *options)["tag"] == tag
+
+
+def test_how_the_choice_is_written_is_told(laptop: Laptop) -> None:
+    assert "output digest" in told(laptop, "--write", "digest")["policy"]
 
 
 def test_what_is_wrong_with_the_policy_and_does_not_end_it_is_a_warning(laptop: Laptop) -> None:

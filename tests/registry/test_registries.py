@@ -250,6 +250,21 @@ def test_what_was_closed_is_opened_anew_when_it_is_asked(tmp_path: Path) -> None
     assert remote.registry.closed == 2
 
 
+def test_the_clients_of_all_registries_are_closed(tmp_path: Path) -> None:
+    remote = Remote(
+        holding("team/app", IMAGES) | {"GET /registry/v2/team/app/tags/list": page(["v1"])}
+    )
+
+    async def use(source: RoutedSource) -> None:
+        await source.list_tags(REMOTE)
+        await source.list_tags(Repository("ages.example.com", "team/app"))
+
+    ask(load(tmp_path, remote), use)
+
+    assert sorted(remote.made) == ["ages", "remote"]
+    assert remote.registry.closed == 2
+
+
 def test_clients_are_closed_after_an_error_too(tmp_path: Path) -> None:
     remote = Remote({})
 
