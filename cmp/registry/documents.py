@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cmp.errors import BadReplyError
 from cmp.registry.instant import parse_instant
+from cmp.registry.jsonsize import count_values
 from cmp.tags import Platform
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -25,6 +26,9 @@ _REF_NAME = "org.opencontainers.image.ref.name"
 # ("Back-compatibility with Label Schema", OCI image specification, annotations).
 _CREATED = "org.opencontainers.image.created"
 _BUILD_DATE = "org.label-schema.build-date"
+# In one document: a config of 127 layers with a long history and labels holds some 2,000, and 4 MB
+# could hold 3 million.
+MOST_VALUES = 50_000
 # RFC 6838 allows no longer media type, a digest has 135 characters, a tag 128: what is longer is
 # none of them, and is kept only so far, since what is read is remembered.
 _LONGEST = 255
@@ -90,6 +94,7 @@ def read_manifest(media_type: str, body: bytes) -> Image | Index:
 
     Where *media_type* is "", which no registry serves but an index may leave out, *body* says it.
     """
+    _check_values(body, "manifest")
     manifest = _read(_Manifest, body, "manifest")
     kind = (media_type or manifest.media_type or "").partition(";")[0].strip().lower()
     if kind not in (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST):
@@ -125,6 +130,7 @@ def read_listing(body: bytes) -> Index:
 
 def read_config(body: bytes) -> Config:
     """The image config that *body* is; null is an empty one (Go). Raises `BadReplyError`."""
+    _check_values(body, "image config")
     config = _read(_Config, b"{}" if body.strip() == b"null" else body, "image config")
     labels = config.config.labels if config.config else None
     return Config(
@@ -133,6 +139,11 @@ def read_config(body: bytes) -> Config:
         _stated(labels),
         _last_created(config.history),
     )
+
+
+def _check_values(body: bytes, noun: str) -> None:
+    if count_values(body) > MOST_VALUES:
+        raise BadReplyError("RT512", f"the {noun} holds more than {MOST_VALUES:,} values")
 
 
 class _Part(BaseModel):

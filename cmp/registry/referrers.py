@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cmp.errors import BadReplyError
+from cmp.registry.jsonsize import count_values
+
+# A list of 10,000 referrers holds half as many; 4 MB could hold 3 million.
+MOST_VALUES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,9 @@ class _Index(BaseModel):
 
 def read_referrers(body: bytes) -> list[Referrer]:
     """The referrers that *body* lists. Raises `BadReplyError`."""
+    if count_values(body) > MOST_VALUES:
+        what = f"the list of referrers holds more than {MOST_VALUES:,} values"
+        raise BadReplyError("RT578", what)
     try:
         index = _Index.model_validate_json(body)
     except ValidationError as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from cmp.registry.documents import (
     read_manifest,
 )
 from cmp.registry.instant import parse_instant
+from cmp.registry.referrers import read_referrers
 from cmp.tags import Platform
 
 DIGEST = "sha256:" + "a" * 64
@@ -237,3 +240,22 @@ def test_no_more_is_kept_of_a_text_than_what_it_may_be() -> None:
     image = read_manifest(OCI_MANIFEST, dump({"config": {"mediaType": long, "digest": long}}))
 
     assert all(len(repr(each)) < 2500 for each in (index, image, read_config(dump(platform))))
+
+
+@pytest.mark.parametrize(
+    ("read", "start"),
+    [
+        pytest.param(partial(read_manifest, OCI_INDEX), b'{"manifests":[', id="an index"),
+        pytest.param(partial(read_manifest, OCI_MANIFEST), b'{"layers":[', id="a manifest"),
+        pytest.param(read_config, b'{"history":[', id="a config"),
+        pytest.param(read_referrers, b'{"manifests":[', id="a list of referrers"),
+    ],
+)
+@pytest.mark.parametrize("value", [b"{}", b"[]", b"0", b"null"])
+def test_what_would_take_many_times_its_bytes_is_not_read(
+    read: Callable[[bytes], object], start: bytes, value: bytes
+) -> None:
+    body = start + b",".join([value] * 200_001) + b"]}"
+
+    with pytest.raises(BadReplyError, match="holds more than .*0,000 values"):
+        read(body)

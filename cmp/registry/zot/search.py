@@ -19,6 +19,7 @@ from pydantic_core import from_json
 from cmp.errors import BadReplyError, DeniedError, printable
 from cmp.registry.http.api import Call, RegistryApi
 from cmp.registry.http.exchange import HttpResponse
+from cmp.registry.jsonsize import count_values
 from cmp.registry.zot.detect import REMEMBERED_SECONDS, SEARCH
 from cmp.tags import Needs
 
@@ -152,7 +153,7 @@ def _read(body: bytes) -> tuple[dict[str, Any], str]:
 
     A scan that fails, or an image with a long history, is an error beside whole data.
     """
-    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > MOST_VALUES:
+    if count_values(body) > MOST_VALUES:
         raise _bad(f"holds more than {MOST_VALUES:,} values")
     try:
         answer = from_json(body)
