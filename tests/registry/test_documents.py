@@ -257,5 +257,5 @@ def test_what_would_take_many_times_its_bytes_is_not_read(
 ) -> None:
     body = start + b",".join([value] * 200_001) + b"]}"
 
-    with pytest.raises(BadReplyError, match="holds more than .*0,000 values"):
+    with pytest.raises(BadReplyError, match=r"holds more than .*0,000 values"):
         read(body)
