@@ -78,6 +78,17 @@ def test_all_is_asked_with_the_login_of_the_pull_secret(
     assert registry.asked == []
 
 
+def test_a_token_for_it_is_one_to_pull_from_the_repository() -> None:
+    realm = 'Bearer realm="https://registry.example.com/token",service="x"'
+    wanted = answer(status=401, headers={"www-authenticate": realm})
+    token = "GET /token?service=x&scope=repository%3Ateam%2Fapp%3Apull"
+    answers: dict[str, Answer | list[Answer]] = {HEAD: [wanted, answer(headers=NAMED)]}
+    registry = FakeRegistry(answers | {token: answer({"token": "made-up"})})
+
+    assert asyncio.run(content(registry).resolve("v1")) == MANIFEST
+    assert registry.asked == [HEAD, token, HEAD]
+
+
 def test_a_media_type_is_read_without_its_parameters_and_case() -> None:
     kind = {**NAMED, "content-type": f"{OCI_INDEX.upper()} ; charset=utf-8"}
 

@@ -232,6 +232,14 @@ def test_signatures_are_asked_for_with_that_login_too(kind: str) -> None:
     assert registry.asked == []
 
 
+def test_a_view_with_a_login_leaves_the_others_as_they_are() -> None:
+    registry = FakeRegistry({"GET /v2/team/app/tags/list": page(["v1"])})
+    asked = source(registry)
+    asked.authorised("pullsecret:team/login")
+
+    assert asyncio.run(asked.list_tags(APP)).names == ("v1",)
+
+
 def test_so_are_tags_whose_documents_are_read() -> None:
     registry = FakeRegistry(holding("team/app", IMAGES))
     asked = source(registry, kind="oci").authorised("pullsecret:team/login")

@@ -99,13 +99,11 @@ OLD, NEW = image(T1, platform=AMD), image(T2, platform=ARM)
 SAID = image(T1, annotations={CREATED: T3})
 ATTESTATION = image(T4, platform="unknown/unknown")
 CHART = artifact("application/vnd.cncf.helm.config.v1+json", annotations={CREATED: T4})
-_LISTED = index([OLD])
+_LISTED, _CACHED = index([OLD]), Blob(LAYER, b"cached layer")
 CACHE = Document(
     _LISTED.media_type,
-    compact(
-        _LISTED.content
-        | {"manifests": [OLD.descriptor(), Blob(LAYER, b"cached layer").descriptor()]}
-    ),
+    compact(_LISTED.content | {"manifests": [OLD.descriptor(), _CACHED.descriptor()]}),
+    blobs=(_CACHED,),
     children=(OLD,),
 )
 

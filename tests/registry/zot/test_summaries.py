@@ -135,6 +135,15 @@ def test_a_key_is_told_by_its_fingerprint() -> None:
     assert found.signers == (f"cosign key SHA256:{digest}",)
 
 
+def test_the_zero_time_is_none() -> None:
+    zero = {"LastUpdated": "0001-01-01T00:00:00Z"}
+    told = summary("v1", IMAGE)
+    manifests = [each | zero for each in told["Manifests"]]
+    found = read_tags([told | zero | {"Manifests": manifests}], Needs(created=True))["v1"]
+
+    assert (found.fault, found.created) == (Fault.MALFORMED, None)
+
+
 def test_who_signed_with_a_key_is_one_line_too() -> None:
     found = tag(SignatureInfo=[signature(author=PEM) | {"Tool": "\x1b[2J\n" + "x" * 5000}])
 
