@@ -90,7 +90,8 @@ async def _answers(
 def _line(answer: Answer) -> str:
     state = styled(f"{answer.state:8}", _COLOURS[answer.state])
     remedy = f"; {answer.remedy}" if answer.remedy else ""
-    return f"{state} {answer.subject:8} {printable(answer.what + remedy)}"
+    code = f" [{answer.code}]" if answer.code else ""
+    return f"{state} {answer.subject:8} {printable(answer.what + remedy)}{code}"
 
 
 def _as_json(answer: Answer) -> dict[str, str | None]:
@@ -99,4 +100,5 @@ def _as_json(answer: Answer) -> dict[str, str | None]:
         "state": str(answer.state),
         "what": answer.what,
         "remedy": answer.remedy or None,
+        "code": answer.code or None,
     }

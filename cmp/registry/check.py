@@ -43,12 +43,13 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is known of *subject*, and what to do about it."""
+    """What is known of *subject*, and what to do about it; *code* is that of an error."""
 
     subject: str
     state: State
     what: str
     remedy: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ async def check(checked: Checked, repository: Repository | None = None) -> Async
     endpoint = checked.endpoint
     request = HttpRequest("GET", endpoint.base_url + _PING)
     try:
+        await checked.exchange(request, seconds=_SECONDS)
+        # Again, on the connection that is there by now: that is what a request takes.
         ping = await checked.exchange(request, seconds=_SECONDS)
     except RegistryError as error:
         yield _failed("reach", error)
@@ -96,7 +99,8 @@ async def check(checked: Checked, repository: Repository | None = None) -> Async
 
 
 def _failed(subject: str, error: RegistryError) -> Answer:
-    return Answer(subject, State.FAILED, error.what, error.remedy)
+    where = f"{error.where}: " if error.where else ""
+    return Answer(subject, State.FAILED, where + error.what, error.remedy, error.code)
 
 
 def _reached(ping: HttpResponse) -> Answer:
@@ -104,7 +108,7 @@ def _reached(ping: HttpResponse) -> Answer:
     if ping.status in (200, 401):
         return Answer("reach", State.OK, took)
     what = f"{took}, and not as a registry: GET {_PING} has status {ping.status}"
-    return Answer("reach", State.FAILED, what, "is api_url that of the registry?")
+    return Answer("reach", State.FAILED, what, "check that api_url is the registry's")
 
 
 def _protected(endpoint: Endpoint, ping: HttpResponse) -> Answer:
@@ -155,6 +159,8 @@ async def _login(checked: Checked, ping: HttpResponse) -> Answer:
     if response.status != 200:
         return Answer("login", State.FAILED, f"GET {_PING} has status {response.status} with it")
     took = response.seconds - ping.seconds
+    if ping.status == 200:
+        return Answer("login", State.OK, f"not refused ({kind}), where anybody is let in")
     accepted = f"accepted ({kind})"
     if kind != "basic" or took < _SLOW_LOGIN:
         return Answer("login", State.OK, accepted)

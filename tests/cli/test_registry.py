@@ -71,6 +71,7 @@ def test_the_answers_can_be_had_as_json(laptop: Laptop) -> None:
         "state": "ok",
         "what": "accepted (basic)",
         "remedy": None,
+        "code": None,
     }
 
 
@@ -89,3 +90,9 @@ def test_what_cannot_be_checked_is_a_usage_error(laptop: Laptop, name: str, mess
 
     assert code == "2"
     assert lines[-1] == f"error: {message}"
+
+
+def test_a_line_that_fails_has_the_code_of_its_error(laptop: Laptop) -> None:
+    _, *lines = check(laptop, "zot", login="alice:another-password")
+
+    assert lines[-1].endswith(" [RT552]")

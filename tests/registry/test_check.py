@@ -76,7 +76,7 @@ def test_a_zot_in_order_is_told_in_one_line_for_each_question() -> None:
     assert [each.state for each in found.values()] == [State.OK] * 8
     assert found["reach"].what == "it answers in 1 ms"
     assert found["tls"].what == "TLSv1.3, its certificate is trusted"
-    assert found["login"].what == "accepted (basic)"
+    assert found["login"].what == "not refused (basic), where anybody is let in"
     assert found["kind"].what == "a Zot with its search on: one request for all tags"
     assert found["listing"].what.startswith("registry.example.com/team/app has 1 tag, listed in")
     assert found["scans"].what == "images are scanned"
@@ -86,7 +86,9 @@ def test_who_cannot_be_reached_is_asked_nothing_else() -> None:
     error = UnreachableError("RT540", "the connection is refused", remedy="check the port")
 
     assert told(endpoint(), Wire([error])) == {
-        "reach": Answer("reach", State.FAILED, "the connection is refused", "check the port")
+        "reach": Answer(
+            "reach", State.FAILED, "the connection is refused", "check the port", "RT540"
+        )
     }
 
 
