@@ -2,7 +2,8 @@
 
 Tried again are 408, 429, every 5xx, and no answer at all: Zot behind a proxy answers 500 to 504
 while it restarts. Anything else is an answer, and would be the same the next time; so would be
-what a certificate or a proxy's setting prevents.
+what a certificate or a proxy's setting prevents. Who says how long to wait is asked again for as
+long as there is time; others a few times.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ ATTEMPTS = 4
 # Seconds before the second attempt at most, doubled for each further one: with what an attempt
 # takes, about the time that a restart of Zot takes over storage it knows already.
 FIRST_PAUSE = 0.5
+# Seconds: a stated wait of as much bounds the requests of a call by its deadline alone.
+SHORTEST_WAIT = 1.0
 # Epoch seconds, as GitHub's and Docker Hub's X-RateLimit-Reset has them, are larger than this,
 # and no registry has its callers wait for thirty years.
 _EPOCH_FROM = 1_000_000_000.0
@@ -64,21 +67,19 @@ class Retry:
                 raise
             except UnreachableError:
                 pause = self._pause(tried)
-                if not _may_go_on(tried, pause, deadline):
+                if tried >= ATTEMPTS or pause >= deadline.left():
                     raise
             else:
-                pause = self._pause(tried) + stated_wait(response)
-                if not (is_passing(response.status) and _may_go_on(tried, pause, deadline)):
+                stated = stated_wait(response)
+                pause = self._pause(tried) + stated
+                ends = (tried >= ATTEMPTS and stated < SHORTEST_WAIT) or pause >= deadline.left()
+                if ends or not is_passing(response.status):
                     return response
             await self._sleep(pause)
 
     def _pause(self, tried: int) -> float:
         """Full jitter, so that those who failed together do not come back together."""
-        return self._jitter() * FIRST_PAUSE * 2.0 ** (tried - 1)
-
-
-def _may_go_on(tried: int, pause: float, deadline: Deadline) -> bool:
-    return tried < ATTEMPTS and pause < deadline.left()
+        return self._jitter() * FIRST_PAUSE * 2.0 ** (min(tried, ATTEMPTS) - 1)
 
 
 def is_passing(status: int) -> bool:

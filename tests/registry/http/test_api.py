@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +19,9 @@ from cmp.errors import (
     ThrottledError,
     UnreachableError,
 )
-from cmp.registry.http.api import AuthKind, Call, RegistryApi
+from cmp.registry.http.api import EXCHANGE_SECONDS, AuthKind, Call, RegistryApi
 from cmp.registry.http.exchange import HttpRequest, HttpResponse
+from cmp.registry.http.pace import AT_ONCE
 from cmp.registry.secrets import SecretFiles
 from tests.registry.http.fakes import (
     BASIC,
@@ -586,7 +588,7 @@ def test_what_passes_is_asked_for_again() -> None:
 @pytest.mark.parametrize(
     ("answer", "error", "count"),
     [
-        (recorded("errors/ratelimit_429"), ThrottledError, 4),
+        (recorded("errors/ratelimit_429"), ThrottledError, 9),  # it says when: until the deadline
         (recorded("errors/cluster_member_down_500"), UnreachableError, 4),
         (UnreachableError("RT540", "x"), UnreachableError, 4),
         (response(429, retry_after="3600"), ThrottledError, 1),
@@ -641,6 +643,47 @@ def test_who_waits_for_others_is_under_the_deadline_too() -> None:
         call(api(hang, seconds=0.01))
 
 
+async def many(at: RegistryApi, count: int) -> list[HttpResponse | BaseException]:
+    """The answers to *count* calls at once, errors among them."""
+    return await asyncio.gather(*(at.call(TAGS) for _ in range(count)), return_exceptions=True)
+
+
+def test_the_time_of_a_call_begins_when_it_is_its_turn() -> None:
+    clock = Clock()
+
+    async def slow(_: HttpRequest, /, *, seconds: float) -> HttpResponse:
+        assert seconds == EXCHANGE_SECONDS
+        clock.now += 1  # so 250 seconds for all
+        await asyncio.sleep(0)
+        return OK
+
+    at = api(slow, clock=clock)
+
+    for _ in range(2):  # each in a loop of its own
+        assert asyncio.run(many(at, 250)) == [OK] * 250
+
+
+def test_a_call_waits_for_those_that_hang_and_has_its_own_time_then() -> None:
+    asked = itertools.count()
+
+    async def hang_at_first(_: HttpRequest, /, *, seconds: float) -> HttpResponse:
+        assert seconds > 0
+        if next(asked) < AT_ONCE:
+            await asyncio.Event().wait()
+        return OK
+
+    *hung, last = asyncio.run(many(api(hang_at_first, seconds=0.01), AT_ONCE + 1))
+
+    assert last is OK
+    assert [type(error) for error in hung] == [UnreachableError] * AT_ONCE
+
+
+def test_a_limit_of_one_a_second_is_waited_for_by_many() -> None:
+    at = api(Wire([OK]), endpoint(limit=1), clock=Clock())
+
+    assert asyncio.run(many(at, 40)) == [OK] * 40
+
+
 def test_the_limit_of_the_registry_holds_for_its_tokens_too() -> None:
     clock = Clock()
     wire = Wire(zot())
@@ -650,14 +693,11 @@ def test_the_limit_of_the_registry_holds_for_its_tokens_too() -> None:
 
 
 def test_a_limit_that_leaves_no_turn_is_said() -> None:
-    async def crowd() -> list[HttpResponse | BaseException]:
-        at = api(Wire([OK]), endpoint(limit=1), clock=Clock())
-        return await asyncio.gather(*(at.call(TAGS) for _ in range(40)), return_exceptions=True)
+    at = api(Wire([OK]), endpoint(limit=1), clock=Clock(), seconds=0.5)
+    call(at)
 
-    answers = asyncio.run(crowd())
-
-    assert answers.count(OK) >= 20
-    assert all(answer is OK or isinstance(answer, ThrottledError) for answer in answers)
+    with pytest.raises(ThrottledError, match=r"limit of 1 requests a second.*RT561"):
+        call(at)
 
 
 # Whatever a registry does

@@ -65,6 +65,30 @@ def test_pauses_double_and_attempts_end() -> None:
     assert clock.slept == [0.5, 1.0, 2.0]
 
 
+def test_who_says_how_long_to_wait_is_asked_again_until_the_deadline() -> None:
+    clock = Clock()
+    throttled = response(429, ratelimit_reset="1")
+
+    assert run([*[throttled] * 9, OK], clock, jitter=0.0) == (OK, 10)
+    assert clock.slept == [1.0] * 9
+
+    last, count = run([throttled], Clock(), jitter=0.0)
+    assert (last.status, count) == (429, 20)
+
+
+def test_a_stated_wait_of_less_than_a_second_ends_with_the_attempts() -> None:
+    last, count = run([response(429, retry_after="0")], Clock())
+
+    assert (last.status, count) == (429, ATTEMPTS)
+
+
+def test_no_answer_after_many_waits_is_the_last_attempt() -> None:
+    throttled = response(429, ratelimit_reset="1")
+
+    with pytest.raises(UnreachableError):
+        run([*[throttled] * (ATTEMPTS + 1), NO_ANSWER, OK], Clock(), jitter=0.0)
+
+
 def test_pauses_are_by_chance() -> None:
     clock = Clock()
 
