@@ -1,8 +1,9 @@
 """One registry, asked with the right login, at its pace, again where that helps.
 
-    call ─ login ─ Basic at once, or a token where the registry is known to want one
-      └ 401 ─ what its challenge asks for, once; then the login read afresh, once
-          └ each request ─ at most 4 attempts, 3 redirects, within the pace and one deadline
+    call ─ a place among the few at once, however long that takes; then one deadline
+      └ login ─ Basic at once, or a token where the registry is known to want one
+          └ 401 ─ what its challenge asks for, once; then the login read afresh, once
+              └ each request ─ at most 4 attempts, 3 redirects, within the limit
 
 No ping is sent: a 200 from it tells nothing about logins.
 """
@@ -58,7 +59,7 @@ class RegistryApi:
     """The registry *endpoint*, asked through *exchange*.
 
     *clock* gives seconds from anywhere, *sleep* waits some, *jitter* gives 0 to 1 by chance;
-    a call takes *seconds* at most.
+    a call takes *seconds* at most from when it has its place.
     """
 
     def __init__(  # noqa: PLR0913 - what is not pure is passed in
@@ -87,16 +88,20 @@ class RegistryApi:
     async def call(self, call: Call) -> HttpResponse:
         """The answer, unless its status is 401, 403, 408, 429 or 5xx.
 
+        Calls wait for those before them for as long as it takes: a registry is not to seem out of
+        reach because many ask it. Who has less time gives up himself.
+
         Raises `DeniedError`, `ThrottledError`, `UnreachableError` or `BadReplyError`, after
         further attempts and logins where they may help.
         """
-        deadline = Deadline(self._seconds, clock=self._clock)
-        try:
-            # What waits for others, for a turn or a token, is not under the deadline otherwise.
-            async with asyncio.timeout(self._seconds):
-                return await self._call(call, deadline)
-        except TimeoutError:
-            raise self._late() from None
+        async with self._pace.place():
+            deadline = Deadline(self._seconds, clock=self._clock)
+            try:
+                # What waits for the token of another call is not under the deadline otherwise.
+                async with asyncio.timeout(self._seconds):
+                    return await self._call(call, deadline)
+            except TimeoutError:
+                raise self._late() from None
 
     async def _call(self, call: Call, deadline: Deadline) -> HttpResponse:
         asked = Asked(call, self._who(call), deadline)
@@ -182,11 +187,11 @@ class RegistryApi:
         return await self._retry.run(lambda: self._exchange_once(request, deadline), deadline)
 
     async def _exchange_once(self, request: HttpRequest, deadline: Deadline) -> HttpResponse:
-        async with self._pace.turn(deadline):
-            left = deadline.left()
-            if left <= 0:
-                raise self._late()
-            return await self._exchange(request, seconds=min(EXCHANGE_SECONDS, left))
+        await self._pace.turn(deadline)
+        left = deadline.left()
+        if left <= 0:
+            raise self._late()
+        return await self._exchange(request, seconds=min(EXCHANGE_SECONDS, left))
 
     def _late(self) -> UnreachableError:
         what = f"the registry {self._endpoint.name} gave no whole answer in {self._seconds:g} s"

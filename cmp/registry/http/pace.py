@@ -1,4 +1,4 @@
-"""How fast one registry is asked: so many requests a second, and so many at once.
+"""How fast one registry is asked: so many calls at once, and so many requests a second.
 
 Zot answers 429 by address and path once a bucket of `rate` tokens is empty that fills by `rate` a
 second; a bucket of the same shape here never runs into it. First come, first served.
@@ -7,8 +7,7 @@ second; a bucket of the same shape here never runs into it. First come, first se
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 from cmp.errors import ThrottledError
 from cmp.registry.http.retry import Deadline
@@ -30,25 +29,29 @@ class Pace:
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
-        at_once: int = AT_ONCE,
     ) -> None:
         self._limit = limit
         self._clock = clock
         self._sleep = sleep
-        self._places = asyncio.Semaphore(at_once)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._places = asyncio.Semaphore(AT_ONCE)
         self._full_at = clock()  # when the bucket will be full again
 
-    @asynccontextmanager
-    async def turn(self, deadline: Deadline) -> AsyncIterator[None]:
-        """Within it, one request may be made.
+    def place(self) -> asyncio.Semaphore:
+        """Within it a call may be made, with all its requests; one waits as long as it takes."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:  # a semaphore belongs to the loop that first waited for it
+            self._loop, self._places = loop, asyncio.Semaphore(AT_ONCE)
+        return self._places
+
+    async def turn(self, deadline: Deadline) -> None:
+        """Wait until one request may be made: AT_ONCE / *limit* seconds as a rule at most.
 
         Raises `ThrottledError` at once where *deadline* would pass before.
         """
-        async with self._places:
-            wait = self._take(deadline)
-            if wait > 0:
-                await self._sleep(wait)
-            yield
+        wait = self._take(deadline)
+        if wait > 0:
+            await self._sleep(wait)
 
     def _take(self, deadline: Deadline) -> float:
         """The seconds until the turn that is taken hereby."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmp.errors import ThrottledError
-from cmp.registry.http.pace import Pace
+from cmp.registry.http.pace import AT_ONCE, Pace
 from cmp.registry.http.retry import Deadline
 from tests.registry.http.fakes import Clock
 
@@ -18,8 +18,8 @@ async def _turns(pace: Pace, clock: Clock, count: int, *, seconds: float = 1e6) 
     """When each of *count* turns came, one after the other."""
     times = []
     for _ in range(count):
-        async with pace.turn(Deadline(seconds, clock=clock)):
-            times.append(clock())
+        await pace.turn(Deadline(seconds, clock=clock))
+        times.append(clock())
     return times
 
 
@@ -84,34 +84,37 @@ def test_a_turn_that_comes_too_late_is_an_error_at_once_and_takes_nothing() -> N
 
 
 def test_only_so_many_are_inside_at_once_and_the_first_come_first() -> None:
-    async def crowd() -> tuple[int, list[int]]:
-        clock = Clock()
-        pace = Pace(0, clock=clock, sleep=clock.sleep, at_once=3)
+    async def crowd(pace: Pace) -> tuple[int, list[int]]:
         inside, most, order = 0, 0, []
 
         async def visit(number: int) -> None:
             nonlocal inside, most
-            async with pace.turn(Deadline(20, clock=clock)):
+            async with pace.place():
                 order.append(number)
                 inside += 1
                 most = max(most, inside)
                 await asyncio.sleep(0)
                 inside -= 1
 
-        await asyncio.gather(*map(visit, range(12)))
+        await asyncio.gather(*map(visit, range(4 * AT_ONCE)))
         return most, order
 
-    assert (3, list(range(12))) == asyncio.run(crowd())
+    clock = Clock()
+    pace = Pace(0, clock=clock, sleep=clock.sleep)
+
+    for _ in range(2):  # each in a loop of its own
+        assert (AT_ONCE, list(range(4 * AT_ONCE))) == asyncio.run(crowd(pace))
 
 
 def test_a_place_is_free_again_after_an_error() -> None:
     async def fail_then_enter() -> bool:
         clock = Clock()
-        pace = Pace(0, clock=clock, sleep=clock.sleep, at_once=1)
-        with pytest.raises(ZeroDivisionError):
-            async with pace.turn(Deadline(20, clock=clock)):
-                raise ZeroDivisionError
-        async with pace.turn(Deadline(20, clock=clock)):
+        pace = Pace(0, clock=clock, sleep=clock.sleep)
+        for _ in range(AT_ONCE):
+            with pytest.raises(ZeroDivisionError):
+                async with pace.place():
+                    raise ZeroDivisionError
+        async with pace.place():
             return True
 
     assert asyncio.run(fail_then_enter())
