@@ -83,11 +83,20 @@ def _all_refused(policy: Policy, survey: Survey, refusals: tuple[Refusal, ...]) 
     if seen < survey.allowed:
         why = f"the {seen} best tags are refused, and the others were not looked into"
         return Kept(Keep.INCOMPLETE, why, refusals)
-    return Kept(Keep.NOTHING_ALLOWED, _nothing(policy, refusals), refusals)
+    # What holds back tags with the right names says more than how many have other names.
+    held = refusals[len(survey.refusals) :]
+    return Kept(
+        Keep.NOTHING_ALLOWED,
+        _nothing(policy, held, "an allowed name" if survey.refusals else ""),
+        refusals,
+    )
 
 
-def _nothing(policy: Policy, refusals: tuple[Refusal, ...]) -> str:
-    """Why nothing is allowed: the one tag that could be is not, or what most are refused for."""
+def _nothing(policy: Policy, refusals: tuple[Refusal, ...], those: str = "") -> str:
+    """Why nothing is allowed: the one tag that could be is not, or what most are refused for.
+
+    *those* says which tags the *refusals* are about, if not about all.
+    """
     if not refusals:
         return "the repository has no tags"
     if policy.only is not None:
@@ -96,8 +105,10 @@ def _nothing(policy: Policy, refusals: tuple[Refusal, ...]) -> str:
         what = "is not in the registry" if reason is None else f"is refused: {reason}"
         return f"the tag {policy.only} {what}"
     [(reason, count)] = Counter(refusal.reason for refusal in refusals).most_common(1)
+    of = f" with {those}" if those else ""
     if len(refusals) == 1:
-        return f"the only tag, {refusals[0].tag}, is refused: {reason}"
+        return f"the only tag{of}, {refusals[0].tag}, is refused: {reason}"
+    none = f"none of the {len(refusals)} tags{of} is allowed"
     if count == len(refusals):
-        return f"none of the {count} tags is allowed: {reason}"
-    return f"none of the {len(refusals)} tags is allowed; the commonest reason ({count}): {reason}"
+        return f"{none}: {reason}"
+    return f"{none}; the commonest reason ({count}): {reason}"

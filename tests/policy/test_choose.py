@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from cmp.policy import Chosen, FilterTags, Keep, Kept, Refusal, Settings, compile_policy
-from cmp.tags import Tag
+from cmp.policy import (
+    Chosen,
+    FilterTags,
+    Keep,
+    Kept,
+    Refusal,
+    Settings,
+    choose,
+    compile_policy,
+)
+from cmp.reference import Repository
+from cmp.tags import Listing, Tag
 from tests.policy.deciding import SIGNATURE, chosen, decide, reasons
 
 DATED = FilterTags(r"^main-(?P<ts>[0-9]+)-[0-9a-f]+$", "$ts")
@@ -195,3 +205,16 @@ def test_a_rule_allows_the_tags_that_it_is_about(settings: Settings, allowed: st
     policy = compile_policy(settings)
     names = ("1.0", "2.0", "main", "1.0+x", SIGNATURE)
     assert [name for name in names if policy.allows(name)] == allowed.split()
+
+
+def test_what_holds_back_tags_with_the_right_names_is_told_before_the_wrong_names() -> None:
+    names = ("main", "dev", "old", "1.0.0")
+    listing = Listing(Repository("registry.example.com", "app"), names, 0.0)
+    described = {"1.0.0": Tag("1.0.0", severity="")}
+
+    choice = choose(compile_policy(Settings(max_severity="low")), listing, described)
+
+    assert isinstance(choice, Kept)
+    assert choice.why.startswith(
+        "the only tag with an allowed name, 1.0.0, is refused: maxSeverity low: not scanned"
+    )
