@@ -63,7 +63,6 @@ class Gates:
     def needs(self) -> Needs:
         """What must be known of each tag, besides its digest."""
         return Needs(
-            digest=self.any,
             pushed=self.min_age is not None,
             severity=self.max_severity is not None,
             trusted=self.trusted,

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cmp.policy import (
-    Chosen,
-    FilterTags,
-    Keep,
-    Kept,
-    Refusal,
-    Settings,
-    choose,
-    compile_policy,
-)
-from cmp.reference import Repository
-from cmp.tags import Listing, Tag
-from tests.policy.deciding import SIGNATURE, chosen, decide, reasons
+from cmp.policy import Chosen, FilterTags, Keep, Kept, Refusal, Settings, compile_policy
+from cmp.tags import Tag
+from tests.policy.deciding import SIGNATURE, chosen, decide, decide_described, reasons
 
 DATED = FilterTags(r"^main-(?P<ts>[0-9]+)-[0-9a-f]+$", "$ts")
 NUMBERED = FilterTags(r"^r([0-9.]+)([a-z]?)$", "$1")
@@ -208,11 +198,9 @@ def test_a_rule_allows_the_tags_that_it_is_about(settings: Settings, allowed: st
 
 
 def test_what_holds_back_tags_with_the_right_names_is_told_before_the_wrong_names() -> None:
-    names = ("main", "dev", "old", "1.0.0")
-    listing = Listing(Repository("registry.example.com", "app"), names, 0.0)
-    described = {"1.0.0": Tag("1.0.0", severity="")}
+    tags = (Tag("main"), Tag("dev"), Tag("1.0.0", severity=""))
 
-    choice = choose(compile_policy(Settings(max_severity="low")), listing, described)
+    choice = decide_described(Settings(max_severity="low"), *tags)
 
     assert isinstance(choice, Kept)
     assert choice.why.startswith(
