@@ -31,11 +31,13 @@ _LONGEST_QUERY = 4096
 def next_query(response: HttpResponse, base_url: str) -> str | None:
     """The query of the page that follows *response*, without `?`; None where none does.
 
-    Raises `BadReplyError` for a link that leads away from the registry at *base_url*, or nowhere:
-    what was read so far is not all.
+    Raises `BadReplyError` for a link that leads away from the registry at *base_url*, or nowhere,
+    and for one without a relation: what was read so far may not be all.
     """
-    header = ", ".join(response.all("link"))
-    targets = {target for target, relations in _links(header) if "next" in relations}
+    links = list(_links(", ".join(response.all("link"))))
+    if not all(relations for _, relations in links):
+        raise _unusable("has a link that says no relation")
+    targets = {target for target, relations in links if "next" in relations}
     if not targets:
         return None
     if len(targets) > 1:

@@ -7,6 +7,7 @@ anyway, and say so with a Link.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from dataclasses import dataclass, replace
 from pydantic_core import from_json
 
 from cmp.errors import BadReplyError, NotFoundError, RegistryError, UnreachableError
-from cmp.reference import Repository
+from cmp.reference import Repository, is_repository_path
 from cmp.registry.http.api import RegistryApi
 from cmp.registry.http.call import Call
 from cmp.registry.http.exchange import HttpResponse
@@ -28,8 +29,8 @@ MOST_VALUES = MOST_TAGS + 1000  # of one page: tags, and what else a registry sa
 LARGEST_LISTING = 32 * 1024 * 1024
 # The smallest pages that registries are known to send hold 100 tags.
 MOST_PAGES = 2000
-# Seconds: longer than those pages take at ten requests a second.
-LONGEST_WALK = 300.0
+# Seconds for all pages, with those of further walks: Argo CD's repo-server waits no longer.
+LONGEST = 60.0
 # A page that begins behind a tag which was deleted meanwhile is missing (Zot): from the start.
 MOST_WALKS = 3
 
@@ -38,19 +39,22 @@ MOST_WALKS = 3
 class Lister:
     """Lists repositories of the registry at *base_url*, which *api* asks.
 
-    *clock* gives seconds since the epoch.
+    *clock* gives seconds since the epoch, *monotonic* some that never go back.
     """
 
     api: RegistryApi
     base_url: str
     clock: Callable[[], float]
+    monotonic: Callable[[], float] = time.monotonic
 
     async def list_tags(self, repository: Repository, pull_secret: str = "") -> Listing:
         """All tags of *repository*, whose path is the one on the registry, as a login sees them.
 
         Raises a `RegistryError` that names the repository, where one page fails or the walk has
-        no end; a `NotFoundError` where the registry says that there is no such repository.
+        no end or takes longer than `LONGEST`; a `NotFoundError` where the registry says that there
+        is no such repository.
         """
+        check_path(repository)
         path = repository.path
         call = Call(
             "GET",
@@ -65,9 +69,10 @@ class Lister:
             raise _named(error, repository) from None
 
     async def _list(self, call: Call, repository: Repository) -> Listing:
+        until = self.monotonic() + LONGEST
         for _ in range(MOST_WALKS):
             observed_at = self.clock()
-            names = await self._walk(call, observed_at + LONGEST_WALK)
+            names = await self._walk(call, until)
             if names is not None:
                 return Listing(repository, names, observed_at)
         what = f"tags were deleted during each of {MOST_WALKS} readings of the list"
@@ -79,6 +84,8 @@ class Lister:
         asked = {""}
         size = 0
         while True:
+            if self.monotonic() > until:
+                raise UnreachableError("RT574", f"the list took longer than {LONGEST:.0f} s")
             response = await self.api.call(call)
             if response.status == 404 and call.query:
                 return None
@@ -93,10 +100,14 @@ class Lister:
                 raise _endless("a page that leads back to an earlier one")
             if len(asked) == MOST_PAGES:
                 raise _endless(f"more than {MOST_PAGES} pages")
-            if self.clock() > until:
-                raise UnreachableError("RT574", f"the list took longer than {LONGEST_WALK:.0f} s")
             asked.add(query)
             call = replace(call, query=query)
+
+
+def check_path(repository: Repository) -> None:
+    """Nothing if the path may stand in a URL as it is, which Zot wants. Raises `BadReplyError`."""
+    if not is_repository_path(repository.path):
+        raise BadReplyError("RT508", f"{repository.path!r} is not a repository's name")
 
 
 def read_names(response: HttpResponse) -> list[str]:

@@ -11,17 +11,20 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 
 from cmp.cosign import Claim
-from cmp.errors import BadReplyError
-from cmp.reference import Repository, is_repository_path
+from cmp.reference import Repository
 from cmp.registry.endpoint import Endpoint
 from cmp.registry.http.api import RegistryApi
 from cmp.registry.http.content import HttpContent
-from cmp.registry.http.listing import Lister
+from cmp.registry.http.listing import Lister, check_path
 from cmp.registry.metadata import Describer
 from cmp.registry.signatures import read_claims
 from cmp.registry.unsearched import describe_unsearched
+from cmp.registry.zot.detect import Zot
 from cmp.registry.zot.metadata import ZotDescriber
 from cmp.tags import Listing, Needs, Tag
+
+_NO_ZOT = "is no Zot, which alone tells this"
+_UNTOLD = "does not tell this login whether it is a Zot, which alone tells this: set kind: zot"
 
 
 class HttpSource:
@@ -41,7 +44,7 @@ class HttpSource:
     ) -> None:
         self._endpoint = endpoint
         self._api = api
-        self._lister = Lister(api, endpoint.base_url, clock)
+        self._lister = Lister(api, endpoint.base_url, clock, monotonic)
         # Documents are remembered for all logins: whoever has a digest got it by his own login,
         # and what it stands for is known from nothing else.
         self._describer = Describer()
@@ -61,43 +64,42 @@ class HttpSource:
 
     async def list_tags(self, repository: Repository) -> Listing:
         """All tag names of *repository*, in the order in which the registry lists them."""
-        _check_path(repository)
         return await self._lister.list_tags(repository, self._pull_secret)
 
     async def describe(
         self, repository: Repository, names: Sequence[str], needs: Needs
     ) -> Mapping[str, Tag]:
         """A `Tag` for each of *names*."""
-        _check_path(repository)
+        check_path(repository)
         if needs.names_only:
             return {name: Tag(name) for name in names}
-        content = await self._content(repository)
-        if content.as_blobs:
+        found = await self._zot.find(self._pull_secret)
+        content = self._content(repository, found)
+        if found.known:
             return await self._zot.describe(
                 repository, content, names, needs, pull_secret=self._pull_secret
             )
-        why = f"the registry {self._endpoint.name} is no Zot, which alone tells this"
+        why = _NO_ZOT if found is Zot.NONE else _UNTOLD
         return await describe_unsearched(
-            self._describer, repository, content, names, needs, why=why
+            self._describer,
+            repository,
+            content,
+            names,
+            needs,
+            why=f"the registry {self._endpoint.name} {why}",
         )
 
     async def signatures(self, repository: Repository, digest: str) -> Sequence[Claim]:
         """What claims to be a signature of *digest*."""
-        _check_path(repository)
-        return await read_claims(await self._content(repository), digest)
+        check_path(repository)
+        found = await self._zot.find(self._pull_secret)
+        return await read_claims(self._content(repository, found), digest)
 
-    async def _content(self, repository: Repository) -> HttpContent:
-        is_zot = await self._zot.is_zot(self._pull_secret)
+    def _content(self, repository: Repository, found: Zot) -> HttpContent:
         return HttpContent(
             self._api,
             self._endpoint.base_url,
             repository.path,
             pull_secret=self._pull_secret,
-            as_blobs=is_zot,
+            as_blobs=found.known,
         )
-
-
-def _check_path(repository: Repository) -> None:
-    """Nothing if the path may stand in a URL as it is, which Zot wants. Raises `BadReplyError`."""
-    if not is_repository_path(repository.path):
-        raise BadReplyError("RT508", f"{repository.path!r} is not a repository's name")

@@ -51,12 +51,9 @@ def test_the_query_of_the_next_page_is_found(header: str) -> None:
     "header",
     [
         "",
-        "</v2/app/tags/list?last=c>",
         "</v2/app/tags/list?last=c>; rel=prev",
         "</v2/app/tags/list?last=c>; rel=nextish",
         "</v2/app/tags/list?last=c>; rel=prev; rel=next",
-        "</v2/app/tags/list?last=c>; rel",
-        '</v2/app/tags/list?last=c>; title="rel=next"',
         "<https://other.example.com/?last=c>; rel=preload",
     ],
 )
@@ -93,6 +90,11 @@ def test_several_headers_count_as_one() -> None:
         ("<?last=c>; rel=next, garbage", "malformed"),
         ('<?last=c>; title="open; rel=next', "malformed"),
         ("<?last=c>; rel=next, <?last=d>; rel=next", "2 next pages"),
+        ("</v2/app/tags/list?last=c>", "says no relation"),
+        ("</v2/app/tags/list?last=c>; rel", "says no relation"),
+        ('</v2/app/tags/list?last=c>; rel=""', "says no relation"),
+        ('</v2/app/tags/list?last=c>; title="rel=next"', "says no relation"),
+        ("<?last=b>; rel=prev, <?last=c>", "says no relation"),
         (f"<?last={'c' * 4096}>; rel=next", "more than 4096 characters"),
     ],
 )

@@ -38,12 +38,17 @@ LIST = "GET /v2/team/app/tags/list"
 
 
 def read(
-    registry: FakeRegistry, clock: Callable[[], float] = lambda: 7.0, api_url: str = ""
+    registry: FakeRegistry,
+    clock: Callable[[], float] = lambda: 7.0,
+    monotonic: Callable[[], float] = lambda: 0.0,
+    *,
+    api_url: str = "",
+    repository: Repository = APP,
 ) -> Listing:
-    """The tags of the repository in *registry*."""
+    """The tags of *repository* in *registry*."""
     at = endpoint(**{"api_url": api_url} if api_url else {})
-    lister = Lister(registry_api(registry, at), at.base_url, clock)
-    return asyncio.run(lister.list_tags(APP))
+    lister = Lister(registry_api(registry, at), at.base_url, clock, monotonic)
+    return asyncio.run(lister.list_tags(repository))
 
 
 def names_of(answers: dict[str, Answer | list[Answer]]) -> tuple[str, ...]:
@@ -291,7 +296,7 @@ def test_a_page_that_is_gone_starts_the_walk_again() -> None:
     found = read(registry, lambda: float(next(moments)))
 
     assert found.names == ("b", "c")
-    assert found.observed_at == 2.0  # 0 and 1 are the first walk's
+    assert found.observed_at == 1.0  # 0 is the first walk's
 
 
 def test_pages_that_are_gone_each_time_are_a_passing_error() -> None:
@@ -369,12 +374,43 @@ def test_a_page_may_have_as_many_bytes_as_a_whole_list() -> None:
 
 
 def test_a_list_that_takes_too_long_is_a_passing_error() -> None:
-    moments = itertools.count(0.0, 50.0)
+    moments = itertools.count(0.0, 20.0)
+    registry = endless(lambda number: [f"{number}"])
 
-    with pytest.raises(UnreachableError, match="longer than 300 s") as caught:
-        read(endless(lambda number: [f"{number}"]), lambda: next(moments))
+    with pytest.raises(UnreachableError, match="longer than 60 s") as caught:
+        read(registry, monotonic=lambda: next(moments))
 
     assert caught.value.code == "RT574"
+    assert len(registry.requests) == 3  # at 20, 40 and 60
+
+
+def test_all_walks_together_have_the_time_of_one() -> None:
+    moments = itertools.count(0.0, 16.0)
+    registry = FakeRegistry({LIST: page(["a"], "<?last=a>; rel=next")})
+
+    with pytest.raises(UnreachableError, match="longer than 60 s"):
+        read(registry, monotonic=lambda: next(moments))
+
+    assert registry.asked == [LIST, f"{LIST}?last=a", LIST]
+
+
+def test_a_clock_that_is_set_ends_no_walk() -> None:
+    moments = itertools.count(0.0, 1e9)
+    pages: dict[str, Answer | list[Answer]] = {
+        LIST: page(["a"], "<?last=a>; rel=next"),
+        f"{LIST}?last=a": page(["b"]),
+    }
+
+    assert read(FakeRegistry(pages), lambda: next(moments)).names == ("a", "b")
+
+
+@pytest.mark.parametrize("path", ["../admin", "app?n=1", "app#x", "App", "a//b", ""])
+def test_what_is_no_name_of_a_repository_comes_into_no_url(path: str) -> None:
+    registry = FakeRegistry({})
+
+    with pytest.raises(BadReplyError, match="RT508"):
+        read(registry, repository=Repository("registry.example.com", path))
+    assert registry.asked == []
 
 
 def test_as_many_tags_as_a_list_may_have_are_listed() -> None:
