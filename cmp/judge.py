@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from cmp.cosign import PublicKey, Unverified, verify
 from cmp.errors import RegistryError, RuleError
 from cmp.policy import Choice, Chosen, Keep, Kept, Policy, choose
-from cmp.policy.policy import MOST_TRIED
+from cmp.policy.policy import MOST_TRIED, Survey
 from cmp.reference import Repository
 from cmp.registry.places import describe
 from cmp.registry.port import TagSource
@@ -105,12 +105,19 @@ class _Looking:
     keys: Sequence[PublicKey]
     described: dict[str, Tag] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    survey: Survey = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Once: the largest are not remembered, and a choice may be made twenty times.
+        self.survey = self.policy.survey(self.listing.names)
 
     async def choice(self) -> Choice:
         """The newest tag that will do. Raises `RegistryError`."""
         while True:
             await self._describe()
-            choice = choose(self.policy, self.listing, self.described, self.refused)
+            choice = choose(
+                self.policy, self.listing, self.described, self.refused, survey=self.survey
+            )
             if isinstance(choice, Kept) or not self.policy.needs.digest:
                 return choice
             if len(self.refused) == MOST_TRIED:
@@ -143,7 +150,7 @@ class _Looking:
     def _candidates(self) -> Sequence[str]:
         if self.policy.broken is not None and self.policy.settings.pin is None:
             return ()  # whatever is known of them, none is chosen
-        return self.policy.candidates(self.listing.names)[0]
+        return self.survey.survivors
 
     def _is_refused(self, name: str) -> bool:
         """Whether *name* is refused for good, so that the next may be chosen."""

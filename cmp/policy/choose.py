@@ -19,19 +19,21 @@ def choose(
     listing: Listing,
     described: Mapping[str, Tag],
     refused: Mapping[str, str] = _NOTHING,
+    *,
+    survey: Survey | None = None,
 ) -> Choice:
     """The newest tag of *listing* that *policy* allows, or why there is none.
 
-    *described* holds what `policy.needs` asks of `policy.candidates`, and may be empty where names
+    *described* holds what `policy.needs` asks of the survivors of `policy.survey`, and may be empty where names
     are enough. A candidate that is missing there counts as unreadable; but where it is the best
     that is looked for, those after the first that will do need not be there. *refused* are
     candidates that are held back for reasons found elsewhere. The age of a tag is that at the time
-    of the listing.
+    of the listing, *survey* that of its names, for who has it already.
     """
     decided = policy.decided()
     if decided is not None:
         return decided
-    survey = policy.survey(listing.names)
+    survey = survey or policy.survey(listing.names)
     if not survey.survivors:
         return Kept(Keep.NOTHING_ALLOWED, _nothing(policy, survey.refusals), survey.refusals)
     if policy.broken is not None and policy.settings.pin is None:

@@ -91,7 +91,7 @@ class Policy:
 
     @property
     def needs(self) -> Needs:
-        """What must be known of the tags that `candidates` returns."""
+        """What must be known of the tags that survive a `survey`."""
         needs = replace(self.gates.needs, digest=self.output is not Output.TAG)
         if not self._looks_inside:
             return needs
@@ -146,11 +146,6 @@ class Policy:
         if self.broken is not None and isinstance(self.strategy, OneTag):
             return Kept(Keep.DISABLED, self.broken)
         return None
-
-    def candidates(self, names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Refusal, ...]]:
-        """Which of *names* have to be described, and the refusals of others for their name."""
-        survey = self.survey(names)
-        return survey.survivors, survey.refusals
 
     def survey(self, names: tuple[str, ...]) -> Survey:
         """What *names* alone tell; remembered for equal settings and names."""

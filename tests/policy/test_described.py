@@ -65,10 +65,10 @@ DIGESTS = Settings(output="tag@digest")
 
 def test_where_names_decide_only_the_best_few_are_described() -> None:
     policy = compile_policy(DIGESTS)
-    candidates, refusals = policy.candidates((*(f"1.{minor}" for minor in range(100)), "main"))
-    assert candidates[:2] == ("1.99", "1.98")
-    assert len(candidates) == MOST_TRIED
-    assert refusals == (Refusal("main", "not a version"),)
+    survey = policy.survey((*(f"1.{minor}" for minor in range(100)), "main"))
+    assert survey.survivors[:2] == ("1.99", "1.98")
+    assert len(survey.survivors) == MOST_TRIED
+    assert survey.refusals == (Refusal("main", "not a version"),)
 
 
 def test_where_names_decide_the_digest_of_the_best_is_enough() -> None:

@@ -193,7 +193,7 @@ def test_with_a_gate_the_digest_that_was_looked_at_is_written(
 
 def test_where_gates_decide_all_that_names_leave_are_looked_at() -> None:
     names = tuple(f"1.{minor}" for minor in range(100))
-    assert compile_policy(ALL).candidates(names)[0] == names[::-1]
+    assert compile_policy(ALL).survey(names).survivors == names[::-1]
 
 
 def test_an_older_tag_that_cannot_be_read_matters_to_nobody() -> None:

@@ -104,7 +104,7 @@ def describe(case: Case, repository: MemoryContent) -> Mapping[str, Tag]:
     if policy.decided() is not None or policy.needs.names_only:
         return {}
     listing = _listing(case)
-    names, _ = policy.candidates(listing.names)
+    names = policy.survey(listing.names).survivors
     looking = Describer().describe(listing.repository, repository, names, policy.needs)
     return asyncio.run(looking)
 
