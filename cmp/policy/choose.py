@@ -24,11 +24,11 @@ def choose(
 ) -> Choice:
     """The newest tag of *listing* that *policy* allows, or why there is none.
 
-    *described* holds what `policy.needs` asks of the survivors of `policy.survey`, and may be empty where names
-    are enough. A candidate that is missing there counts as unreadable; but where it is the best
-    that is looked for, those after the first that will do need not be there. *refused* are
-    candidates that are held back for reasons found elsewhere. The age of a tag is that at the time
-    of the listing, *survey* that of its names, for who has it already.
+    *described* holds what `policy.needs` asks of the survivors of `policy.survey`, and may be
+    empty where names are enough. A survivor that is missing there counts as unreadable; but where
+    it is the best that is looked for, those after the first that will do need not be there.
+    *refused* are survivors that are held back for reasons found elsewhere. The age of a tag is
+    that at the time of the listing, *survey* that of its names, for who has it already.
     """
     decided = policy.decided()
     if decided is not None:
