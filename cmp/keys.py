@@ -26,5 +26,6 @@ def keys_of(rule: Rule, secrets: Secrets) -> Sequence[PublicKey]:
     except RegistryError as error:
         raise RuleError("RT353", f"cosignKey: {error.what}", remedy=error.remedy) from None
     if place.key not in data:
-        raise RuleError("RT353", f"cosignKey: the Secret {place.secret} has no key {place.key}")
+        what = f"cosignKey: the Secret {place.secret} has no key {place.key}"
+        raise RuleError("RT353", what, remedy="add it, or name the key that is there")
     return read_keys(data[place.key], label=f"the {place}")

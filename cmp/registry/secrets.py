@@ -23,6 +23,7 @@ _NAME = re.compile(r"(?!.*\.\.)[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 _KEY = re.compile(r"(?!\.\.)[-._a-zA-Z0-9]{1,253}")
 # Between finding where `..data` leads and reading there, kubelet may take the old folder away.
 _LOOKS = 3
+_MOUNT = "check that the Secret is mounted there, and may be read"
 
 
 class Secrets(Protocol):
@@ -70,7 +71,9 @@ class SecretFiles:
                 continue
             except (OSError, RegistryError) as error:
                 reason = error.strerror if isinstance(error, OSError) else error.what
-                raise DeniedError("RT563", f"{place} cannot be read: {reason}") from None
+                raise DeniedError(
+                    "RT563", f"{place} cannot be read: {reason}", remedy=_MOUNT
+                ) from None
         raise DeniedError(
             "RT563",
             f"{place} is not in the folder of Secrets",
@@ -88,7 +91,8 @@ class SecretFiles:
     def _home(self, namespace: str, name: str) -> Path:
         """The folder that has the Secret's files now. Raises `DeniedError`."""
         if not (_NAMESPACE.fullmatch(namespace) and _NAME.fullmatch(name)):
-            raise DeniedError("RT563", f"{namespace!r}/{name!r} is no name of a Secret")
+            what = f"{namespace!r}/{name!r} is no name of a Secret"
+            raise DeniedError("RT563", what, remedy="write namespace/name")
         folder = _real(self._folder)
         home = _real(folder / namespace / name / "..data")
         if not home.is_dir():  # plain files, without the layout of a mounted Secret
@@ -131,7 +135,8 @@ def _real(path: Path) -> Path:
 
 def _check_inside(target: Path, folder: Path, place: str) -> None:
     if not target.is_relative_to(folder):
-        raise DeniedError("RT563", f"{place} is a link that leads out of its folder")
+        what = f"{place} is a link that leads out of its folder"
+        raise DeniedError("RT563", what, remedy=_MOUNT)
 
 
 def _place(namespace: str, name: str) -> str:

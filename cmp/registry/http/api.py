@@ -24,7 +24,7 @@ from cmp.registry.http.authorization import Authorizer
 from cmp.registry.http.call import Asked, Call
 from cmp.registry.http.exchange import Exchange, HttpRequest, HttpResponse
 from cmp.registry.http.pace import Pace
-from cmp.registry.http.redirect import MOST_REDIRECTS, origin, redirected
+from cmp.registry.http.redirect import MOST_REDIRECTS, REDIRECT, origin, redirected
 from cmp.registry.http.refusal import LoginRefusedError, Who, refusal
 from cmp.registry.http.retry import Deadline, Retry, is_passing
 from cmp.registry.http.tokens import Tokens
@@ -169,7 +169,7 @@ class RegistryApi:
                 return self._of(request, response)
             request = further
         what = f"the registry {self._endpoint.name} redirects more than {MOST_REDIRECTS} times"
-        raise BadReplyError("RT559", what)
+        raise BadReplyError("RT559", what, remedy=REDIRECT)
 
     def _of(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """*response*, which is the registry's own if its 401 or 403 is to count for a login."""

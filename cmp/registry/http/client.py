@@ -44,6 +44,8 @@ _CONNECTIONS = 32
 _CONNECT_SECONDS = 10.0
 
 # Zot answers 401 to names like `docker/…`, even where everybody may read.
+_LOOK = "look at its load, and at what is on the way"
+_API_URL = "check api_url"
 _OURS = {"User-Agent": f"retag/{__version__}", "Accept-Encoding": "identity"}
 _PORTS = {"http": 80, "https": 443}
 _REPEATABLE = frozenset({"GET", "HEAD"})
@@ -114,7 +116,7 @@ class HttpClient:
         except FOREIGN as error:
             if deadline.expired():
                 what = f"it did not answer whole within {seconds:g} s"
-                raise UnreachableError("RT540", what, where=where) from None
+                raise UnreachableError("RT540", what, where=where, remedy=_LOOK) from None
             raise error_of(error).at(where) from None
         except RegistryError as error:
             raise (error if error.where else error.at(where)) from None
@@ -184,9 +186,11 @@ def _message(request: HttpRequest) -> httpx.Request:
         headers.update(_OURS)
         message = httpx.Request(request.method, request.url, headers=headers, content=request.body)
     except (httpx.InvalidURL, ValueError):  # the second for a header that is not latin-1
-        raise BadReplyError("RT547", "this URL or header cannot be sent by HTTP") from None
+        what = "this URL or header cannot be sent by HTTP"
+        raise BadReplyError("RT547", what, remedy=_API_URL) from None
     if message.url.scheme not in _PORTS or not message.url.host:
-        raise BadReplyError("RT547", "only URLs with http:// or https:// and a host are asked")
+        what = "only URLs with http:// or https:// and a host are asked"
+        raise BadReplyError("RT547", what, remedy=_API_URL)
     return message
 
 

@@ -54,7 +54,8 @@ class HttpContent:
     async def resolve(self, tag: str) -> Descriptor:
         """The manifest that *tag* names now. Raises `RegistryError`."""
         if not is_tag(tag):  # Zot lists any name, and a path must not be made of it
-            raise BadReplyError("RT575", f"{tag!r} is no tag in the grammar of OCI")
+            what = f"{tag!r} is no tag in the grammar of OCI"
+            raise BadReplyError("RT575", what, remedy="give the image another tag")
         call = self._call("HEAD", f"manifests/{tag}", MANIFESTS)
         response = await self.api.call(call)
         _check(response, f"tag {tag}")
@@ -120,7 +121,8 @@ def _check(response: HttpResponse, what: str) -> None:
     if response.status == 404:
         raise NotFoundError("RT576", f"there is no {what}")
     if response.status != 200:
-        raise BadReplyError("RT577", f"asked for {what}, it answered {response.status}")
+        what = f"asked for {what}, it answered {response.status}"
+        raise BadReplyError("RT577", what, remedy="check that api_url names a registry")
 
 
 def _media_type(response: HttpResponse) -> str:

@@ -14,6 +14,7 @@ from cmp.errors import BadReplyError
 from cmp.registry.http.exchange import HttpRequest, HttpResponse
 
 MOST_REDIRECTS = 3
+REDIRECT = "check api_url, and where the registry keeps its blobs"
 _STATUSES = frozenset({301, 302, 303, 307, 308})
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _PORTS = {"http": 80, "https": 443}
@@ -51,10 +52,12 @@ def redirected(request: HttpRequest, response: HttpResponse) -> HttpRequest | No
         target = _target(request.url, location)
         there = origin(target.geturl())
     except ValueError:
-        raise BadReplyError("RT559", f"{host} redirects to what is no URL") from None
+        what = f"{host} redirects to what is no URL"
+        raise BadReplyError("RT559", what, remedy=REDIRECT) from None
     here = origin(request.url)
     if here[0] == "https" and there[0] == "http":
-        raise BadReplyError("RT559", f"{host} redirects from https to http, at {there[1]}")
+        what = f"{host} redirects from https to http, at {there[1]}"
+        raise BadReplyError("RT559", what, remedy=REDIRECT)
     headers = request.headers
     if there != here:
         headers = {name: headers[name] for name in headers if name != "authorization"}

@@ -40,6 +40,8 @@ _VISIBLE = re.compile(r"[\x21-\x7e]+")
 # Docker Hub's own host for tokens, so that an entry for it needs no token_hosts.
 _KNOWN_HOSTS = {"registry-1.docker.io": "auth.docker.io"}
 
+_REALM = "check the realm that the registry names"
+
 Send = Callable[[HttpRequest, Deadline], Awaitable[HttpResponse]]
 
 
@@ -119,17 +121,20 @@ class Tokens:
             what = f"{server} gives no token (status {status}){said}"
             return LoginRefusedError("RT556", what, remedy=remedy(login))
         if status == 429:
-            return ThrottledError("RT551", f"{server} was asked too often{said}")
+            what = f"{server} was asked too often{said}"
+            return ThrottledError("RT551", what, remedy="raise its limit")
         if is_passing(status):
-            return UnreachableError("RT550", f"{server} answered with status {status}{said}")
+            what = f"{server} answered with status {status}{said}"
+            return UnreachableError("RT550", what, remedy="look into its log")
         what = f"{server} answered with status {status} instead of a token{said}"
-        return BadReplyError("RT557", what)
+        return BadReplyError("RT557", what, remedy=_REALM)
 
     def _read(self, response: HttpResponse, grant: Grant, asked_at: float) -> _Token:
         answer = _json(response.body)
         text = answer.get("token") or answer.get("access_token")
         if not isinstance(text, str) or len(text) > _LONGEST_TOKEN or not _VISIBLE.fullmatch(text):
-            raise BadReplyError("RT557", f"{self._server(grant)} sent no usable token")
+            what = f"{self._server(grant)} sent no usable token"
+            raise BadReplyError("RT557", what, remedy=_REALM)
         life = _life(answer) - _age(answer, response)
         return _Token(text, asked_at + life - min(_MARGIN, life / 4))
 
