@@ -19,6 +19,11 @@ from cmp.tags import Fault, Tag
 _Key = TypeVar("_Key", bound=Hashable)
 _Answer = TypeVar("_Answer")
 
+# Bytes that are counted for each key and what belongs to it, as an error, and for each name below
+# a key, besides what the answers have.
+_EACH = 1024
+_ENTRY = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[_Answer]):
@@ -57,7 +62,10 @@ class Terms:
 
 
 class Once(Generic[_Key, _Answer]):
-    """One answer for each key. *room* bounds the sum of the sizes of what is remembered."""
+    """One answer for each key.
+
+    *room* bounds the bytes that are remembered, of which an answer has *size*.
+    """
 
     def __init__(self, terms: Terms, room: int, size: Callable[[_Answer], int]) -> None:
         self._terms = terms
@@ -65,7 +73,7 @@ class Once(Generic[_Key, _Answer]):
             room,
             ttu=lambda _key, outcome, _now: outcome.until,
             timer=terms.clock,
-            getsizeof=lambda outcome: _size(outcome, size),
+            getsizeof=lambda outcome: _EACH + _size(outcome, size),
         )
         self._flights: dict[_Key, asyncio.Task[Outcome[_Answer]]] = {}
 
@@ -96,7 +104,7 @@ class Once(Generic[_Key, _Answer]):
 
 
 def _size(outcome: Outcome[_Answer], size: Callable[[_Answer], int]) -> int:
-    return 1 if isinstance(outcome.result, RegistryError) else size(outcome.result)
+    return 0 if isinstance(outcome.result, RegistryError) else size(outcome.result)
 
 
 _Tags = dict[str, Outcome[Tag]]  # by name
@@ -106,12 +114,14 @@ _Describe = Callable[[Sequence[str]], Awaitable[Mapping[str, Tag]]]
 class OncePerTag(Generic[_Key]):
     """A tag for each key and name: only those are asked for that nobody knows or asks for.
 
-    *room* bounds how many tags are remembered. A tag that could not be read is a failure.
+    *room* bounds the bytes that are remembered, of which a tag has *size*. A tag that could not be
+    read is a failure.
     """
 
-    def __init__(self, terms: Terms, room: int) -> None:
+    def __init__(self, terms: Terms, room: int, size: Callable[[Tag], int]) -> None:
         self._terms = terms
-        self._known: LRUCache[_Key, _Tags] = LRUCache(room, getsizeof=len)
+        self._size = size
+        self._known: LRUCache[_Key, _Tags] = LRUCache(room, getsizeof=self._sizes)
         self._flights: dict[_Key, dict[str, asyncio.Task[_Tags]]] = {}
 
     async def get(self, key: _Key, names: Sequence[str], ask: _Describe) -> dict[str, Tag]:
@@ -170,10 +180,14 @@ class OncePerTag(Generic[_Key]):
         if not flights:
             del self._flights[key]
 
+    def _sizes(self, tags: _Tags) -> int:
+        sizes = (_size(outcome, self._size) for outcome in tags.values())
+        return _EACH + _ENTRY * len(tags) + sum(sizes)
+
     def _remember(self, key: _Key, outcomes: _Tags) -> None:
         """Keeps *outcomes*, and of what was known what still serves: names come and go."""
         known, now = self._known.pop(key, {}), self._terms.clock()
         serving = {name: each for name, each in known.items() if now < each.until}
         kept = serving | outcomes
-        if len(kept) <= self._known.maxsize:
+        if self._known.getsizeof(kept) <= self._known.maxsize:
             self._known[key] = kept

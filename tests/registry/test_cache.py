@@ -15,13 +15,15 @@ from cmp.cosign import Claim
 from cmp.errors import NotFoundError, RegistryError, UnreachableError
 from cmp.reference import Repository
 from cmp.registry.cache import CachedTags, Sizes
-from cmp.tags import Fault, Listing, Needs, Tag
+from cmp.registry.http.listing import LARGEST_LISTING, MOST_TAGS
+from cmp.tags import Fault, Listing, Needs, Platform, Tag
 
 APP = Repository("registry.example.com", "app")
 OTHER = Repository("registry.example.com", "other")
 DIGEST = f"sha256:{'1' * 64}"
 CREATED = Needs(created=True)
 TTL, GRACE = 60.0, 5.0
+NAMELESS = Tag("")
 CLAIM = Claim(b"signed", b"signature", DIGEST, "a tag")
 
 
@@ -39,8 +41,9 @@ class Clock:
 class Origin:
     """A `TagSource` that notes each question, and answers when *gate* is open.
 
-    *error* answers all questions; *faults* are those of single tags; *lasting* seconds pass on
-    *clock* while it answers.
+    Each tag is described as *tag* is; *claims* are those of every digest. *error* answers all
+    questions; *faults* are those of single tags; *lasting* seconds pass on *clock* while it
+    answers.
     """
 
     clock: Clock
@@ -49,6 +52,8 @@ class Origin:
     faults: Mapping[str, Fault] = field(default_factory=dict)
     lasting: float = 0.0
     login: str = ""
+    tag: Tag = NAMELESS
+    claims: tuple[Claim, ...] = (CLAIM,)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -70,13 +75,16 @@ class Origin:
         """A tag for each of *names*, which tells when it was asked for."""
         await self._answer("describe", repository, tuple(names), needs)
         return {
-            name: Tag(name, created=len(self.asked), fault=self.faults.get(name)) for name in names
+            name: replace(
+                self.tag, name=name, created=len(self.asked), fault=self.faults.get(name)
+            )
+            for name in names
         }
 
     async def signatures(self, repository: Repository, digest: str, /) -> Sequence[Claim]:
-        """One claim."""
+        """The claims."""
         await self._answer("signatures", repository, digest)
-        return (CLAIM,)
+        return self.claims
 
     async def _answer(self, *question: Any) -> None:
         self.asked.append((self.login, *question))
@@ -105,7 +113,7 @@ def cached(origin: Origin, **given: Any) -> CachedTags:
 
 Ask = Callable[[CachedTags], Awaitable[Any]]
 
-QUESTIONS = {
+QUESTIONS: dict[str, Ask] = {
     "a listing": lambda tags: tags.list_tags(APP),
     "descriptions": lambda tags: tags.describe(APP, ["v1", "v2"], CREATED),
     "signatures": lambda tags: tags.signatures(APP, DIGEST),
@@ -445,7 +453,7 @@ def repositories(count: int) -> list[Repository]:
 
 
 def test_what_was_not_asked_for_longest_is_forgotten_first(origin: Origin) -> None:
-    sizes = Sizes(names=6, tags=4, claims=4)  # two of each
+    sizes = Sizes(names=3000, tags=5000, claims=5000)  # two of each
     first, second, third = repositories(3)
 
     async def run() -> None:
@@ -464,7 +472,7 @@ def test_what_was_not_asked_for_longest_is_forgotten_first(origin: Origin) -> No
 
 def test_what_is_larger_than_all_room_is_answered_and_not_remembered(origin: Origin) -> None:
     async def run() -> None:
-        tags = cached(origin, sizes=Sizes(names=2, tags=1, claims=1))
+        tags = cached(origin, sizes=Sizes(names=1100, tags=1800, claims=2000))
         for _ in range(2):
             assert (await tags.list_tags(APP)).names == ("v1", "v2")
             assert len(await tags.describe(APP, ["v1", "v2"], CREATED)) == 2
@@ -480,7 +488,7 @@ def test_failures_take_room_too(origin: Origin) -> None:
     first, second, third = repositories(3)
 
     async def run() -> None:
-        tags = cached(origin, sizes=Sizes(names=2, claims=2))
+        tags = cached(origin, sizes=Sizes(names=2100, claims=2100))
         for repository in (first, second, third, first):
             await fail_of(tags.list_tags(repository))
             await fail_of(tags.signatures(repository, DIGEST))
@@ -492,9 +500,93 @@ def test_failures_take_room_too(origin: Origin) -> None:
         assert asked == [first, second, third, first]
 
 
+MIB = 1024 * 1024
+LONG = "x" * MIB
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"names": (LONG,)},
+        {"names": tuple(str(number) for number in range(MIB // 64))},
+        {"tag": Tag("", detail=LONG)},
+        {"tag": Tag("", unanswered=LONG)},
+        {"tag": Tag("", signers=(LONG,))},
+        {"tag": Tag("", signers=("",) * (MIB // 64))},
+        {"tag": Tag("", platforms=(Platform("linux", "amd64"),) * (MIB // 256))},
+        {"claims": (replace(CLAIM, signed=LONG.encode()),)},
+        {"claims": (replace(CLAIM, signature=LONG.encode()),)},
+        {"claims": (CLAIM,) * (MIB // 1024)},
+    ],
+    ids=[
+        "a long name",
+        "many names",
+        "a long detail",
+        "a long reason",
+        "a long signer",
+        "many signers",
+        "many platforms",
+        "a long payload",
+        "a long signature",
+        "many claims",
+    ],
+)
+def test_room_is_counted_in_bytes(clock: Clock, answers: dict[str, Any]) -> None:
+    origin = Origin(clock, **answers)
+
+    async def run() -> None:
+        tags = cached(origin, sizes=Sizes(names=MIB, tags=MIB, claims=MIB))
+        for _ in range(2):
+            for ask in QUESTIONS.values():
+                await ask(tags)
+
+    asyncio.run(run())
+
+    assert len(origin.asked) == 4  # all but one are remembered
+
+
+def test_a_long_name_of_a_tag_takes_its_room(origin: Origin) -> None:
+    async def run() -> None:
+        tags = cached(origin, sizes=Sizes(tags=MIB))
+        for _ in range(2):
+            await tags.describe(APP, [LONG], CREATED)
+
+    asyncio.run(run())
+
+    assert len(origin.asked) == 2
+
+
+def test_names_that_failed_take_room(origin: Origin) -> None:
+    origin.error = UnreachableError("RT540", "no answer")
+    names = [f"{number}" for number in range(1000)]
+
+    async def run() -> None:
+        tags = cached(origin, sizes=Sizes(tags=100_000))
+        for _ in range(2):
+            await fail_of(tags.describe(APP, names, CREATED))
+
+    asyncio.run(run())
+
+    assert len(origin.asked) == 2
+
+
+def test_the_two_largest_listings_are_remembered(origin: Origin) -> None:
+    length = LARGEST_LISTING // MOST_TAGS
+    origin.names = tuple(f"{number:0{length}}" for number in range(MOST_TAGS))
+
+    async def run() -> None:
+        tags = cached(origin)
+        for repository in (APP, OTHER) * 2:
+            await tags.list_tags(repository)
+
+    asyncio.run(run())
+
+    assert len(origin.asked) == 2
+
+
 def test_tags_that_no_longer_serve_take_no_room(origin: Origin, clock: Clock) -> None:
     async def run() -> None:
-        tags = cached(origin, sizes=Sizes(tags=3))
+        tags = cached(origin, sizes=Sizes(tags=2000))
         await tags.describe(APP, ["v1", "v2"], CREATED)
         clock.now += TTL
         for _ in range(2):
