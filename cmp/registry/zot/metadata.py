@@ -45,7 +45,7 @@ class ZotDescriber:
     """Describes tags of the registry *endpoint*, if it is a Zot.
 
         zots = ZotDescriber(endpoint, api, clock=monotonic)
-        if await zots.is_zot(pull_secret):
+        if (await zots.find(pull_secret)).known:
             tags = await zots.describe(repository, content, names, needs, pull_secret=pull_secret)
 
     One for each endpoint: it remembers, for each login, whether it is a Zot and has its search on,
@@ -67,15 +67,15 @@ class ZotDescriber:
         """What people should know of this registry, each once, in the order it was found."""
         return tuple(self._remarks)
 
-    async def is_zot(self, pull_secret: str = "") -> bool:
-        """Whether it is a Zot, as the login of *pull_secret* sees it.
+    async def find(self, pull_secret: str = "") -> Zot:
+        """What it is, as the login of *pull_secret* sees it.
 
         Asks once at most, and nothing where `kind` says it. Raises `RegistryError`.
         """
         found = await self._detector.find(pull_secret)
         if found is Zot.DENIED:
             self._remarks[f"{self._name}: {_UNTOLD}"] = None
-        return found in (Zot.SEARCHLESS, Zot.SEARCHING)
+        return found
 
     async def describe(
         self,
@@ -97,6 +97,8 @@ class ZotDescriber:
         answer = await self._ask(question)
         if isinstance(answer, Unusable):
             return await self._without_search(question, answer)
+        if answer.remark:
+            self._remarks[f"{self._name}: {answer.remark}"] = None
         tags = _answered(question, answer)
         return {**tags, **await self._unknown(question, answer, tags)}
 
@@ -120,9 +122,7 @@ class ZotDescriber:
         tags = await self._opened(replace(question, names=names), digest=True)
         if not question.needs.searched:
             return tags
-        return {
-            name: tag if tag.fault else _unreadable(tag, _UNKNOWN) for name, tag in tags.items()
-        }
+        return {name: tag if tag.fault else _behind(tag) for name, tag in tags.items()}
 
     async def _without_search(self, question: _Question, found: Unusable) -> Mapping[str, Tag]:
         """The tags as their documents tell, and that nothing tells what only search could."""
@@ -148,7 +148,10 @@ def _answered(question: _Question, answer: Answer) -> dict[str, Tag]:
     tags = {name: told[name] for name in question.names if name in told}
     if not answer.no_push_times:
         return tags
-    return {name: replace(tag, unanswered=answer.no_push_times) for name, tag in tags.items()}
+    return {
+        name: replace(tag, pushed=None, unanswered=answer.no_push_times)
+        for name, tag in tags.items()
+    }
 
 
 async def _try_login(question: _Question, denied: DeniedError) -> None:
@@ -164,6 +167,11 @@ async def _try_login(question: _Question, denied: DeniedError) -> None:
 def _incomplete(known: int, asked: int, message: str) -> str:
     said = f" (it says: {message})" if message else ""
     return f"Zot's search knows only {known:,} of {asked:,} tags{said}; is it being rebuilt?"
+
+
+def _behind(tag: Tag) -> Tag:
+    """*tag*, which is there and unknown to search; a gate, which is asked first, says so too."""
+    return replace(_unreadable(tag, _UNKNOWN), unanswered=_UNKNOWN)
 
 
 def _unreadable(tag: Tag, detail: str) -> Tag:

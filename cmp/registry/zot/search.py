@@ -8,6 +8,7 @@ look alike, and it may know only some of the tags.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from cmp.registry.http.api import Call, RegistryApi
 from cmp.registry.http.exchange import HttpResponse
 from cmp.registry.jsonsize import count_values
 from cmp.registry.zot.detect import REMEMBERED_SECONDS, SEARCH
+from cmp.registry.zot.summaries import looks_inside
 from cmp.tags import Needs
 
 # 10,000 tags of one platform are 4 MB, of ten platforms with their attestations 30 MB.
@@ -29,24 +31,34 @@ LARGEST_ANSWER = 64 * 1024 * 1024
 MOST_VALUES = 3_000_000
 # Fields that not every Zot has, the newest first, and the version that brought each.
 _NEWER = {"TaggedTimestamp": "v2.1.15", "PushTimestamp": "v2.1.2"}
+# What GraphQL says of a field that is not in the schema (gqlparser's `FieldsOnCorrectType`).
+_NO_FIELD = re.compile(r'Cannot query field "(\w+)"', re.ASCII)
+_WORD = re.compile(r"\w+")
 _LONGEST_MESSAGE = 200
+_MOST_MESSAGES = 20
 # What is remembered of logins and fields for which search answers nothing.
 _MOST_REMEMBERED = 1000
 
 OFF = "Zot's search is off: set extensions.search.enable"
 _TOO_OLD = "this Zot's search lacks fields that Retag asks for: update Zot"
 _NO_PUSH_TIMES = f"this Zot does not tell push times: {_NEWER['PushTimestamp']} does"
+_NO_TAG_TIMES = (
+    f"this Zot, before {_NEWER['TaggedTimestamp']}, does not tell when a tag appeared: for push "
+    "times and minAge a tag that returns to an older digest counts as old"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """*images* as search wrote them, unread; *message* is what it said is wrong.
 
-    *no_push_times* is why push times that were asked for are not told; "": they are.
+    *no_push_times* is why push times that were asked for are not told; "": they are. *remark* is
+    what else people should know of the answer.
     """
 
     images: Sequence[Any]
     no_push_times: str = ""
+    remark: str = ""
     message: str = ""
 
 
@@ -91,9 +103,9 @@ class Search:
             if response.status == 404:
                 self._unusable[key] = Unusable(OFF)
             elif response.status != 422:
-                return self._answer(response, needs)
-            elif newest := next((field for field in _NEWER if field in fields), ""):
-                self._lacking[newest] = True
+                return _answer(response, needs, fields)
+            elif newer := [field for field in _unknown(response, fields) if field in _NEWER]:
+                self._lacking.update(dict.fromkeys(newer, True))
             else:
                 self._unusable[key] = Unusable(_TOO_OLD)
 
@@ -109,19 +121,37 @@ class Search:
             )
         )
 
-    def _answer(self, response: HttpResponse, needs: Needs) -> Answer:
-        if response.status != 200:
-            raise _bad(f"has status {response.status}")
-        data, message = _read(response.body)
-        untold = needs.pushed and "PushTimestamp" in self._lacking
-        return Answer(_images(data), _NO_PUSH_TIMES if untold else "", message)
+
+def _answer(response: HttpResponse, needs: Needs, fields: Sequence[str]) -> Answer:
+    """What search answers to the question for *fields*."""
+    if response.status != 200:
+        raise _bad(f"has status {response.status}")
+    data, messages = _read(response.body)
+    message = next(iter(messages), "")
+    images = _images(data)
+    if needs.pushed and "PushTimestamp" not in fields:
+        return Answer(images, no_push_times=_NO_PUSH_TIMES, message=message)
+    untold = needs.pushed and "TaggedTimestamp" not in fields
+    return Answer(images, remark=_NO_TAG_TIMES if untold else "", message=message)
+
+
+def _unknown(response: HttpResponse, fields: Sequence[str]) -> list[str]:
+    """Those of the asked *fields* that a 422 says this Zot does not have.
+
+    Only by their names: what else a proxy or a fault makes a 422 tells nothing about a Zot, and to
+    ask for less would be to choose by other times.
+    """
+    _, messages = _read(response.body)
+    named = {name for message in messages for name in _NO_FIELD.findall(message)}
+    found = [field for field in fields if named.intersection(_WORD.findall(field))]
+    if not found:
+        said = f": {messages[0]}" if messages else ""
+        raise _bad(f"has status 422{said}")
+    return found
 
 
 def _fields(needs: Needs) -> list[str]:
-    """The fields of an image that *needs* take, and those that find it.
-
-    Where order by time, or a platform, is asked for, what is no image must be told from images.
-    """
+    """The fields of an image that *needs* take, and those that find it."""
     fields = ["Tag", "Digest"]
     built = " LastUpdated" if needs.created else ""
     if needs.created:
@@ -132,7 +162,7 @@ def _fields(needs: Needs) -> list[str]:
         fields.append("Vulnerabilities{MaxSeverity}")
     if needs.trusted:
         fields.append("SignatureInfo{Tool IsTrusted Author}")
-    if needs.created or needs.pushed or needs.platforms:
+    if looks_inside(needs):
         fields.append(f"Manifests{{ArtifactType Platform{{Os Arch}}{built}}}")
     return fields
 
@@ -148,8 +178,8 @@ def _query(repository: str, names: Sequence[str], fields: Sequence[str]) -> str:
     return f"{{ExpandedRepoInfo(repo:{json.dumps(repository)}){{Images{{{wanted}}}}}}}"
 
 
-def _read(body: bytes) -> tuple[dict[str, Any], str]:
-    """The data of an answer, and the first of its errors: there may be both.
+def _read(body: bytes) -> tuple[dict[str, Any], list[str]]:
+    """The data of an answer, and what its first errors say: there may be both.
 
     A scan that fails, or an image with a long history, is an error beside whole data.
     """
@@ -162,7 +192,7 @@ def _read(body: bytes) -> tuple[dict[str, Any], str]:
     if not isinstance(answer, dict):
         raise _bad("is no GraphQL")
     data = answer.get("data")
-    return (data if isinstance(data, dict) else {}), _message(answer.get("errors"))
+    return (data if isinstance(data, dict) else {}), _messages(answer.get("errors"))
 
 
 def _images(data: dict[str, Any]) -> Sequence[Any]:
@@ -174,10 +204,11 @@ def _images(data: dict[str, Any]) -> Sequence[Any]:
     return images if isinstance(images, list) else []
 
 
-def _message(errors: Any) -> str:
-    first = errors[0] if isinstance(errors, list) and errors else None
-    message = first.get("message") if isinstance(first, dict) else None
-    return printable(message[:_LONGEST_MESSAGE]) if isinstance(message, str) else ""
+def _messages(errors: Any) -> list[str]:
+    """As many as there are fields to be lacking, and more."""
+    listed = errors[:_MOST_MESSAGES] if isinstance(errors, list) else []
+    said = [each.get("message") for each in listed if isinstance(each, dict)]
+    return [printable(each[:_LONGEST_MESSAGE]) for each in said if isinstance(each, str)]
 
 
 def _bad(what: str) -> BadReplyError:

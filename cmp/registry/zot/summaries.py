@@ -67,6 +67,14 @@ class _Image(_Part):
     manifests: list[_Manifest] | None = Field(None, alias="Manifests")
 
 
+def looks_inside(needs: Needs) -> bool:
+    """Whether *needs* ask for `Manifests`, which alone tell what is no image.
+
+    Where order by time, or a platform, is asked for, that must be told from images.
+    """
+    return needs.created or needs.pushed or bool(needs.platforms)
+
+
 def read_tags(images: Iterable[Any], needs: Needs) -> dict[str, Tag]:
     """The tags that *images* (entries of `Images`, as JSON) tell for *needs*, by their names.
 
@@ -86,7 +94,7 @@ def _tag(image: Any, needs: Needs) -> Tag | None:
     except ValueError:
         return None
     if found.manifests is None:
-        return None if needs.created else tag
+        return None if looks_inside(needs) else tag
     try:
         told = tell(own, children, needs)
     except BadReplyError as error:

@@ -121,6 +121,17 @@ def test_what_only_zot_tells_asks_another_registry_nothing_and_says_why(*, creat
     assert registry.asked == []
 
 
+def test_a_registry_that_denies_what_it_is_says_what_to_set() -> None:
+    registry = FakeRegistry({DISCOVER: answer(b"", status=403)})
+
+    tag = describe(registry, ["v1"], Needs(pushed=True))["v1"]
+
+    assert tag.unanswered == (
+        "the registry example does not tell this login whether it is a Zot, which alone tells "
+        "this: set kind: zot"
+    )
+
+
 def test_whether_it_is_a_zot_is_asked_once() -> None:
     registry = FakeRegistry(holding("team/app", IMAGES))
     asked = source(registry)

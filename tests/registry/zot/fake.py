@@ -99,7 +99,9 @@ class FakeZot:
         assert next(words) == "{"
         selection = _selection(words)
         if unknown := self.lacking & set(re.findall(r"\w+", query)):
-            return answer({"errors": [{"message": f"Cannot query {unknown}"}], "data": None}, 422)
+            messages = [f'Cannot query field "{each}" on type "ImageSummary".' for each in unknown]
+            errors = [{"message": message} for message in messages]
+            return answer({"errors": errors, "data": None}, 422)
         if asked[1] == "Image":
             return self._image(asked[2], selection)
         assert asked[2] == REPOSITORY.path
@@ -190,7 +192,7 @@ class Asking:
 
     def is_zot(self, pull_secret: str = "") -> bool:
         """Whether it is one."""
-        return asyncio.run(self.zots.is_zot(pull_secret))
+        return asyncio.run(self.zots.find(pull_secret)).known
 
 
 async def _no_time(_seconds: float) -> None:

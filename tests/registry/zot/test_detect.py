@@ -9,11 +9,14 @@ import pytest
 
 from cmp.errors import BadReplyError, DeniedError, RegistryError, ThrottledError, UnreachableError
 from cmp.registry.endpoint import Kind
-from cmp.registry.http.exchange import HttpResponse
+from cmp.registry.http.exchange import HttpRequest, HttpResponse
 from cmp.registry.zot.detect import REMEMBERED_SECONDS, Detector, Zot
 from tests.registry.zot.fake import NOT_FOUND, FakeZot, Reply, answer, api_of, endpoint
 
 SEARCHING = {"name": "_zot", "endpoints": ["/v2/_zot/ext/search"]}
+
+
+A_MOMENT = 6.0  # seconds
 
 
 class Clock:
@@ -74,13 +77,19 @@ def test_other_answers_are_no_zots(reply: Reply) -> None:
 
 
 @pytest.mark.parametrize("error", [UnreachableError, ThrottledError])
-def test_a_silence_is_told_and_not_remembered(error: type[RegistryError]) -> None:
+def test_a_silence_is_told_and_remembered_for_a_moment(error: type[RegistryError]) -> None:
     zot = FakeZot({})
     zot.instead["discover"] = error("RT541", "later")
-    asked = detector(zot)
+    clock = Clock()
+    asked = detector(zot, clock=clock)
     with pytest.raises(error):
         asyncio.run(asked.find())
+    tries = zot.asked["discover"]
+    with pytest.raises(error):
+        asyncio.run(asked.find())
+    assert zot.asked["discover"] == tries
     zot.instead.clear()
+    clock.now += A_MOMENT
 
     assert asyncio.run(asked.find()) is Zot.SEARCHING
 
@@ -106,14 +115,49 @@ def test_many_at_once_ask_once_for_each_login() -> None:
     assert zot.asked == {"discover": 1}
 
 
-def test_a_refused_login_is_asked_for_again() -> None:
+def test_a_refused_login_is_asked_for_again_after_a_moment() -> None:
     zot = FakeZot({})
-    asked = detector(zot)
+    clock = Clock()
+    asked = detector(zot, clock=clock)
     zot.instead["discover"] = DeniedError("RT550", "no")
 
-    assert asyncio.run(asked.find()) is Zot.DENIED
+    assert [asyncio.run(asked.find()) for _ in range(2)] == [Zot.DENIED] * 2
+    assert zot.asked["discover"] == 1
 
     zot.instead.clear()
+    clock.now += A_MOMENT
+
+    assert asyncio.run(asked.find()) is Zot.SEARCHING
+
+
+def test_no_login_waits_for_the_answer_to_another() -> None:
+    class Hanging(FakeZot):
+        async def __call__(self, request: HttpRequest, /, *, seconds: float) -> HttpResponse:
+            await answering.wait()
+            return await super().__call__(request, seconds=seconds)
+
+    async def together() -> list[Zot]:
+        asked = detector(Hanging({}))
+        slow = asyncio.create_task(asked.find())
+        fast = asyncio.create_task(asked.find("pullsecret:demo/missing"))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert (slow.done(), fast.done()) == (False, True)
+        answering.set()
+        return [await slow, await fast]
+
+    answering = asyncio.Event()
+    assert asyncio.run(together()) == [Zot.SEARCHING, Zot.DENIED]
+
+
+def test_what_stood_before_a_zot_for_a_while_is_forgotten_in_a_minute() -> None:
+    zot, clock = FakeZot({}), Clock()
+    asked = detector(zot, clock=clock)
+    zot.instead["discover"] = answer(b"<html>maintenance</html>")
+    assert asyncio.run(asked.find()) is Zot.NONE
+
+    zot.instead.clear()
+    clock.now += 60
 
     assert asyncio.run(asked.find()) is Zot.SEARCHING
 

@@ -182,6 +182,7 @@ def test_a_tag_whose_gate_cannot_be_answered_now_is_unreadable() -> None:
         "gone": Fault.GONE,
     }
     assert found["v0"].detail == "Zot's search does not know this tag yet"
+    assert found["v0"].unanswered == found["v0"].detail
 
 
 def test_a_gate_alone_asks_no_more_than_whether_the_tag_is_there() -> None:
@@ -204,6 +205,53 @@ def test_a_zot_without_push_times_holds_back_and_tells_the_rest() -> None:
         assert "v2.1.2" in tag.unanswered
         assert tag.created is not None
         assert tag.fault is None
+
+
+def test_a_push_time_that_only_a_tag_has_is_no_push_time() -> None:
+    zot = FakeZot(images(1))
+    zot.lacking = {"PushTimestamp"}
+
+    found = Asking(zot, Kind.ZOT).describe(["v0"], PUSHED)["v0"]
+
+    assert found.pushed is None
+    assert "v2.1.2" in found.unanswered
+
+
+def test_that_the_time_at_which_a_tag_appeared_is_not_told_is_said_once() -> None:
+    zot = FakeZot(images(2))
+    zot.lacking = {"TaggedTimestamp"}
+    asking = Asking(zot, Kind.ZOT)
+
+    asking.describe(["v0", "v1"], BUILT)
+    for _ in range(2):
+        found = asking.describe(["v0", "v1"], PUSHED)
+
+    assert found["v0"].pushed == TIME
+    (remark,) = asking.zots.remarks
+    assert remark == (
+        "example: this Zot, before v2.1.15, does not tell when a tag appeared: for push times and "
+        "minAge a tag that returns to an older digest counts as old"
+    )
+
+
+@pytest.mark.parametrize("needs", [PUSHED, replace(BUILT, pushed=True)], ids=["push", "both"])
+def test_an_entry_without_manifests_is_asked_for_itself(needs: Needs) -> None:
+    zot = FakeZot(images(1))
+    zot.fields["v0"] = {"Manifests": None}
+
+    found = Asking(zot, Kind.ZOT).describe(["v0"], needs)["v0"]
+
+    assert (found.fault, found.pushed) == (Fault.UNREADABLE, None)
+    assert zot.asked["HEAD"] == 1
+
+
+def test_a_severity_alone_takes_no_manifests() -> None:
+    zot = FakeZot(images(1))
+    zot.fields["v0"] = {"Manifests": None}
+
+    found = Asking(zot, Kind.ZOT).describe(["v0"], Needs(severity=True))["v0"]
+
+    assert (found.fault, found.severity) == (None, "")
 
 
 @pytest.mark.parametrize("kind", [Kind.UNKNOWN, Kind.ZOT])

@@ -16,6 +16,7 @@ from cmp.registry.zot.search import MOST_VALUES, OFF, Answer, Search, Unusable
 from cmp.tags import Needs
 from tests.registry.zot.fake import REPOSITORY, FakeZot, answer, api_of
 from tests.servers.images import image
+from tests.servers.recordings import recordings
 
 IMAGE = image()
 NAMES = ("v1", "v2")
@@ -107,6 +108,7 @@ def test_an_older_zot_is_asked_for_less_and_that_is_remembered() -> None:
 
     assert first == again
     assert first.no_push_times == ""
+    assert "v2.1.15" in first.remark
     assert asked.asked["search"] == 3
 
 
@@ -119,8 +121,57 @@ def test_a_zot_without_push_times_says_so_and_tells_the_rest() -> None:
 
     assert "v2.1.2" in found.no_push_times
     assert "LastUpdated" in found.images[0]
+    assert found.remark == ""
     assert searching.answer(Needs(created=True)).no_push_times == ""
-    assert asked.asked["search"] == 4
+    assert asked.asked["search"] == 3
+
+
+def refused(*messages: str) -> HttpResponse:
+    """A 422 as GraphQL has it, which says *messages*."""
+    return answer({"errors": [{"message": each} for each in messages], "data": None}, 422)
+
+
+FOREIGN = {
+    "a page": HttpResponse(422, body=b"<html>"),
+    "no errors": answer({}, 422),
+    "another error": refused("Expected Name, found <EOF>"),
+    "a field that was not asked for": refused('Cannot query field "NotAField" on type "X".'),
+    "a value that is named": refused('Field "TaggedTimestamp" argument "x" is required.'),
+}
+
+
+@pytest.mark.parametrize("reply", FOREIGN.values(), ids=FOREIGN)
+def test_a_422_that_names_no_asked_field_is_an_error_and_drops_none(reply: HttpResponse) -> None:
+    asked = zot()
+    searching = Searching(asked)
+    asked.instead["search"] = reply
+
+    with pytest.raises(BadReplyError, match="RT580"):
+        searching.ask(Needs(pushed=True))
+    asked.instead.clear()
+    found = searching.answer(Needs(pushed=True))
+
+    assert "TaggedTimestamp" in found.images[0]
+    assert asked.asked["search"] == 2
+
+
+def test_the_422_of_a_real_zot_names_the_field() -> None:
+    (recorded,) = (each for each in recordings("graphql") if "unknown_field" in each.name)
+    body = recorded.answer.body.replace("NotAField", "TaggedTimestamp").encode()
+    asked = zot()
+    asked.instead["search"] = HttpResponse(recorded.answer.status, body=body)
+
+    # It says so again of the question without that field, which no Zot does.
+    with pytest.raises(BadReplyError, match="TaggedTimestamp"):
+        Searching(asked).ask(Needs(pushed=True))
+    assert ["TaggedTimestamp" in query for query in asked.queries] == [True, False]
+
+
+def test_a_zot_that_lacks_a_field_of_manifests_is_too_old() -> None:
+    asked = zot()
+    asked.lacking = {"ArtifactType"}
+
+    assert isinstance(Searching(asked).ask(Needs(pushed=True)), Unusable)
 
 
 def test_what_was_lacking_is_tried_again_later() -> None:
