@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from pydantic_core import from_json
 
-from cmp.errors import RegistryError
+from cmp.errors import RegistryError, printable
 from cmp.reference import Repository
 from cmp.registry.endpoint import Endpoint, Kind
 from cmp.registry.http.api import RegistryApi
@@ -28,6 +28,7 @@ from cmp.registry.zot.detect import SEARCH, Detector, Zot
 
 _PING = "/v2/"
 _SECONDS = 10.0  # for one exchange
+_LONGEST_MESSAGE = 200  # characters of the registry's own words
 _SKEW = 5.0  # seconds: about what the margins of tokens and a minAge in minutes do not notice
 _SLOW_LOGIN = 0.02  # seconds: what a login may take before bcrypt is worth a word
 _BCRYPT_ROUND = 70e-6  # seconds of one of the 2^cost rounds: Zot took 71 ms at 10, 280 ms at 12
@@ -219,7 +220,7 @@ async def _scans(checked: Checked, image: str) -> Answer:
 def _message(body: bytes) -> str:
     try:
         errors = from_json(body).get("errors")
-        return str(errors[0]["message"])[:200] if errors else ""
+        return printable(str(errors[0]["message"])[:_LONGEST_MESSAGE]) if errors else ""
     except (ValueError, AttributeError, LookupError, TypeError):
         return "its search answers no GraphQL"
 

@@ -87,12 +87,14 @@ def test_the_digest_of_tags_that_stay_is_fine(tmp_path: Path, settings: str) -> 
     assert found(tmp_path, settings, ZOT) == []
 
 
-def test_a_pin_that_is_written_without_a_digest_is_fine(tmp_path: Path) -> None:
+def test_a_pin_is_fine_without_a_digest_or_with_a_version(tmp_path: Path) -> None:
     config = tmp_path / "registries.conf"
     config.write_text(registries(ZOT))
     image = f"imageName: '{WEB}:1.x', pin: latest"
 
     assert lint_text(tmp_path, rules(image), registries=config) == []
+    version = f"imageName: '{WEB}:1.x', pin: 1.2.3, commonUpdateSettings: {{output: digest}}"
+    assert lint_text(tmp_path, rules(version), registries=config) == []
     found = lint_text(
         tmp_path, rules(f"{image}, commonUpdateSettings: {{output: digest}}"), registries=config
     )

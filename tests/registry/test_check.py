@@ -258,6 +258,7 @@ def test_that_the_kind_is_denied_is_a_warning() -> None:
         (b"<html>", "its search answers no GraphQL"),
         (b"[]", "its search answers no GraphQL"),
         (b'{"errors":[{}]}', "its search answers no GraphQL"),
+        (b'{"errors":[{"message":"red \\u001b[31m"}]}', "red  [31m"),
     ],
 )
 def test_whether_images_are_scanned_is_told(body: bytes, what: str) -> None:
