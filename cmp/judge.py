@@ -195,6 +195,9 @@ class _Looking:
             return Kept(Keep.INCOMPLETE, why, choice.refusals)
         verified = verify(claims, tag.digest, self.keys)
         if isinstance(verified, Unverified):
+            if verified.incomplete:
+                why = f"{tag.name} has more signatures than were read: {verified}"
+                return Kept(Keep.INCOMPLETE, why, choice.refusals)
             self.refused[tag.name] = f"imagesVerification: {verified}"
             return None
         return replace(choice, verified=str(verified))

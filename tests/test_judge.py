@@ -10,6 +10,7 @@ from types import MappingProxyType
 import pytest
 
 from cmp.cosign import PublicKey
+from cmp.cosign.claim import faulty
 from cmp.cosign.envelope import read_bundle
 from cmp.errors import UnreachableError
 from cmp.judge import Verdict, judge, with_facts
@@ -254,6 +255,15 @@ def test_signatures_that_cannot_be_read_never_lead_to_an_older_tag() -> None:
     why = "the signatures of 1.3 could not be read: timed out"
     assert kept(choice) == (Keep.INCOMPLETE, why)
     assert tags.asked[f"signatures {APP}"] == 1
+
+
+def test_a_newest_tag_of_too_many_signatures_never_leads_to_an_older_tag() -> None:
+    tags = memory(GOOD, *UNSIGNED)
+    tags.claims = {OLD: [faulty("tag", "only some were read", unread=True)], **CLAIMS}
+    keep, why = kept(verdict(Settings(verify=True), tags, KEYS).choice)
+    assert keep is Keep.INCOMPLETE
+    assert why.startswith("1.3 has more signatures than were read: ")
+    assert why.endswith("tag: only some were read")
 
 
 def test_verification_without_a_key_chooses_nothing_and_asks_nothing() -> None:

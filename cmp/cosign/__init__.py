@@ -2,6 +2,6 @@
 
 from cmp.cosign.claim import Claim
 from cmp.cosign.keys import PublicKey, read_keys
-from cmp.cosign.verify import Cause, Unverified, Verified, verify
+from cmp.cosign.verify import Unverified, Verified, verify
 
-__all__ = ["Cause", "Claim", "PublicKey", "Unverified", "Verified", "read_keys", "verify"]
+__all__ = ["Claim", "PublicKey", "Unverified", "Verified", "read_keys", "verify"]

@@ -15,7 +15,8 @@ class Claim:
 
     *subject* is the digest that the signed payload names (`sha256:…`), *place* where the claim was
     found, for messages. Nothing of it is verified. What cannot be a signature of an image says why
-    in *fault*, and nothing else of it counts.
+    in *fault*, and nothing else of it counts. *unread*: it stands for others that are there and
+    were not read, of which one may be good.
     """
 
     signed: bytes
@@ -23,14 +24,15 @@ class Claim:
     subject: str
     place: str
     fault: str = ""
+    unread: bool = False
 
 
-def faulty(place: str, fault: str) -> Claim:
+def faulty(place: str, fault: str, *, unread: bool = False) -> Claim:
     """The claim found at *place* that cannot be a signature of an image, for what *fault* says.
 
     Both may quote what lies in a registry, which can be long and can hold anything.
     """
-    return Claim(b"", b"", "", _short(place), _short(fault))
+    return Claim(b"", b"", "", _short(place), _short(fault), unread)
 
 
 def _short(text: str) -> str:

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from cmp.cosign.claim import Claim
 from cmp.cosign.keys import PublicKey
 
 # Each is tried with each key, of 0.1 ms each: a registry must not keep anyone busy.
 MOST_CLAIMS = 200
-
-
-class Cause(Enum):
-    """Why no signature counts; where there is more than one cause, the first of these."""
-
-    FOREIGN_KEY = "foreign key"  # a signature of this digest fits no key: another's, or changed
-    FAULTY = "faulty"  # what is there cannot be read as a signature of an image
-    OTHER_DIGEST = "another digest"  # only other images are signed
-    UNSIGNED = "unsigned"  # there is nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +25,13 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Unverified:
-    """No signature of the image is by a given key; *reason* says it for people."""
+    """No signature of the image is by a given key; *reason* says it for people.
 
-    cause: Cause
+    *incomplete*: there are more than were looked at, so that one of them may be.
+    """
+
     reason: str
+    incomplete: bool = False
 
     def __str__(self) -> str:
         return self.reason
@@ -52,20 +45,24 @@ def verify(
     One is enough: what is wrong with other claims does not matter then. Pure; raises nothing.
     """
     found = list(dict.fromkeys(claims))
-    whole = [claim for claim in found if not claim.fault]
-    about = [claim for claim in whole if claim.subject == digest]
+    about = [claim for claim in found if not claim.fault and claim.subject == digest]
     for claim in about[:MOST_CLAIMS]:
         for key in keys:
             if key.signed(claim.signed, claim.signature):
                 return Verified(key, claim.place)
+    incomplete = len(about) > MOST_CLAIMS or any(claim.unread for claim in found)
+    return Unverified(_reason(found, about, keys), incomplete)
+
+
+def _reason(found: Sequence[Claim], about: Sequence[Claim], keys: Sequence[PublicKey]) -> str:
+    """Why none of *found*, of which *about* are of the image, counts: the weightiest cause."""
+    whole = [claim for claim in found if not claim.fault]
     if about:
         reason = f"{_count(about)} of it, by none of the keys {', '.join(map(str, keys))}"
-        return Unverified(Cause.FOREIGN_KEY, reason + _faults(found, "; besides, "))
+        return reason + _faults(found, "; besides, ")
     if len(whole) < len(found):
-        return Unverified(Cause.FAULTY, "no signature that counts" + _faults(found, ": "))
-    if whole:
-        return Unverified(Cause.OTHER_DIGEST, f"{_count(whole)} found, of another digest")
-    return Unverified(Cause.UNSIGNED, "it is not signed")
+        return "no signature that counts" + _faults(found, ": ")
+    return f"{_count(whole)} found, of another digest" if whole else "it is not signed"
 
 
 def _count(claims: Sequence[Claim]) -> str:

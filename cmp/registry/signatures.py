@@ -6,6 +6,7 @@
 
 All are read and added up, for an image may be signed twice, by tools of different age. What is
 missing is no error; what is there and malformed is a claim with its fault, and hides no other.
+What is too much to be read is one too, and says that it is.
 Sources: OCI distribution specification 1.1, "Listing Referrers" and "Referrers Tag Schema";
 cosign's SIGNATURE_SPEC.md, "Storage".
 """
@@ -129,7 +130,7 @@ class _Reading:
             if each.artifact_type not in _KINDS or each.digest in self._artifacts:
                 continue
             if len(self._artifacts) == MOST_ARTIFACTS:
-                self._fault(place, f"only the first {MOST_ARTIFACTS} manifests were read")
+                self._unread(place, f"only the first {MOST_ARTIFACTS} manifests were read")
                 return
             self._artifacts.add(each.digest)
             await self._referrer(each, f"referrer {each.digest}")
@@ -159,12 +160,15 @@ class _Reading:
             if layer.media_type not in (SIGSTORE_BUNDLE, SIMPLE_SIGNING):
                 continue
             if self._layers == MOST_LAYERS:
-                self._fault(place, f"only the last {MOST_LAYERS} signatures were read")
+                self._unread(place, f"only the last {MOST_LAYERS} signatures were read")
                 return
             self._layers += 1
             await self._layer(layer, place)
 
     async def _layer(self, layer: _Descriptor, place: str) -> None:
+        if len(self._payloads) == MOST_PAYLOADS and layer.digest not in self._payloads:
+            self._unread(place, f"only {MOST_PAYLOADS} payloads were read")
+            return
         try:
             payload = await self._payload(layer)
         except (BadReplyError, NotFoundError) as error:
@@ -182,13 +186,15 @@ class _Reading:
         if layer.size > LARGEST_ENVELOPE:  # an SBOM's attestation, as a rule
             what = f"it is longer than {LARGEST_ENVELOPE} bytes, as no signature is"
             raise BadReplyError("RT595", what)
-        if len(self._payloads) == MOST_PAYLOADS:
-            raise BadReplyError("RT595", f"only {MOST_PAYLOADS} payloads were read")
         check_digest(layer.digest)
         body = await self._content.blob(layer.digest)
         verify(layer.digest, body)
         # What is too long for the readers is not kept whole.
         return self._payloads.setdefault(layer.digest, body[: LARGEST_ENVELOPE + 1])
+
+    def _unread(self, place: str, what: str) -> None:
+        """What is not read must not decide: a good signature may be among it."""
+        self.claims.append(faulty(place, what, unread=True))
 
     def _fault(self, place: str, what: str) -> None:
         self.claims.append(faulty(place, what))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cmp.cosign import Cause, Claim, Unverified, Verified, verify
+from cmp.cosign import Claim, Unverified, Verified, verify
 from cmp.cosign.envelope import LARGEST_ENVELOPE, SIGSTORE_BUNDLE, SIMPLE_SIGNING
 from cmp.errors import BadReplyError, DeniedError, NotFoundError, RegistryError, UnreachableError
 from cmp.reference import Repository
@@ -89,7 +89,7 @@ def test_an_attestation_is_told_and_approves_nothing() -> None:
     answer = verify(claims_of(signed.content(), signed.digest), signed.digest, [key("first")])
 
     assert isinstance(answer, Unverified)
-    assert answer.cause is Cause.FAULTY
+    assert not answer.incomplete
     assert "it attests 'https://example.com/build/v1', and approves nothing" in answer.reason
 
 
@@ -294,6 +294,7 @@ def test_no_more_than_so_many_referrers_are_opened() -> None:
 
     assert content.asked["manifest"] == MOST_ARTIFACTS
     assert faults(claims)[-1] == f"referrers: only the first {MOST_ARTIFACTS} manifests were read"
+    assert claims[-1].unread
     assert verified_with(claims, SIMPLE.digest) == ["first"]
 
 
@@ -304,6 +305,7 @@ def test_of_very_many_signatures_those_added_last_count() -> None:
 
     assert verified_with(claims, SIMPLE.digest) == ["first"]
     assert claims[-1].fault == f"only the last {MOST_LAYERS} signatures were read"
+    assert claims[-1].unread
 
 
 def test_a_payload_signed_over_and_over_is_read_once() -> None:
@@ -321,6 +323,7 @@ def test_no_more_than_so_many_payloads_are_read() -> None:
 
     assert content.asked["blob"] == MOST_PAYLOADS
     assert claims[-1].fault == f"only {MOST_PAYLOADS} payloads were read"
+    assert [claim.unread for claim in claims] == [False] * MOST_PAYLOADS + [True]
 
 
 def write_layout(root: Path, signed: Case, extra: Iterable[Descriptor] = ()) -> LayoutSource:
