@@ -21,8 +21,6 @@ from cmp.registry.endpoint import Endpoint
 _LARGEST_FILE = 1024 * 1024
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
-Stamp = tuple[tuple[int, int, int] | None, ...]
-
 
 class _EncryptedKeyError(Exception):
     """The key asks for a password, which OpenSSL would ask of the terminal."""
@@ -37,33 +35,22 @@ def make_context(
     *certificates* is the folder with a file for each host. With `insecure` nothing is verified
     and no authority is read. Raises `MisconfiguredError` for a file that cannot be used.
     """
-    context = ssl.create_default_context()
+    # Not Python's default context, whose strict mode, since 3.13, wants extensions that private
+    # authorities leave out. As for Go, people trust certificates that sign no others.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # The same answer on every version of Python, and Go's: private authorities leave out
-    # extensions that the strict mode wants, and people trust certificates that sign no others.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.hostname_checks_common_name = False
     if endpoint.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     else:
+        context.load_default_certs()
         for where, text in _authorities(endpoint, base, certificates):
             _trust(context, text, where)
     if endpoint.client_cert and login:
         _show(context, base / endpoint.client_cert, base / endpoint.client_key)
     return context
-
-
-def stamp(endpoint: Endpoint, base: Path, certificates: Path | None) -> Stamp:
-    """What changes when a file that `make_context` reads does: make the context anew then.
-
-    For each file its time of change in nanoseconds, inode and size; None for one that is missing.
-    """
-    names = (endpoint.ca_file, endpoint.client_cert, endpoint.client_key)
-    paths = [base / name for name in names if name]
-    paths += [path for path in [_host_file(endpoint, certificates)] if path is not None]
-    return tuple(map(_file_stamp, paths))
 
 
 def explain(error: ssl.SSLError) -> tuple[str, str]:
@@ -140,14 +127,6 @@ def _show(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
 
 def _refuse_password() -> str:
     raise _EncryptedKeyError
-
-
-def _file_stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return None
-    return (status.st_mtime_ns, status.st_ino, status.st_size)
 
 
 def _reason(error: Exception) -> str:

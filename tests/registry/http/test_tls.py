@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import ssl
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from cmp.errors import UnreachableError
 from cmp.registry.endpoint import Endpoint
-from cmp.registry.http.tls import explain, make_context, stamp
+from cmp.registry.http.tls import explain, make_context
 from tests.servers.certificates import Authority, Issued
 
 HOST = "zot.example.com"
@@ -114,6 +113,7 @@ def test_insecure_verifies_nothing_and_reads_no_authority(tmp_path: Path) -> Non
 
     assert context.verify_mode is ssl.CERT_NONE
     assert not context.check_hostname
+    assert context.cert_store_stats()["x509"] == 0
 
 
 @pytest.mark.parametrize(
@@ -193,31 +193,6 @@ def test_a_client_certificate_that_cannot_be_used_is_one_line(
 
     assert error.value.code == "RT548"
     assert said in str(error.value)
-
-
-def test_the_stamp_changes_with_each_file(client: Issued, tmp_path: Path) -> None:
-    whole = with_key(client, tmp_path, ca_file="ca.pem")
-    folder = tmp_path / "certificates"
-    folder.mkdir()
-    stamps = [stamp(whole, tmp_path, folder)]
-    for name in ("ca.pem", "cert.pem", "key.pem", f"certificates/{HOST}"):
-        (tmp_path / name).write_text(name)
-        stamps.append(stamp(whole, tmp_path, folder))
-    # A swap as a Secret's volume makes it: same size, same time, another file.
-    fresh = tmp_path / "fresh"
-    fresh.write_text("key.pem")
-    status = (tmp_path / "key.pem").stat()
-    os.utime(fresh, ns=(status.st_atime_ns, status.st_mtime_ns))
-    fresh.replace(tmp_path / "key.pem")
-    stamps.append(stamp(whole, tmp_path, folder))
-
-    assert len(set(stamps)) == len(stamps)
-    assert stamp(whole, tmp_path, folder) == stamps[-1]
-
-
-def test_the_stamp_of_nothing_is_empty_and_of_no_file_name_unknown(tmp_path: Path) -> None:
-    assert stamp(endpoint(), tmp_path, None) == ()
-    assert stamp(endpoint(ca_file="a\0b"), tmp_path, None) == (None,)
 
 
 def test_what_openssl_does_not_say_is_told_as_such() -> None:
