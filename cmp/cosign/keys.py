@@ -29,7 +29,7 @@ MOST_KEYS = 20
 
 # RFC 7468, "Textual Encoding", section 3; what stands outside the blocks is commentary.
 _LABEL = re.compile(r"-----BEGIN ([^\r\n-]*)-----")
-_BLOCK = re.compile(
+PUBLIC_KEY = re.compile(
     r"-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]*)-----END PUBLIC KEY-----", re.ASCII
 )
 _ALGORITHM = ec.ECDSA(hashes.SHA256())
@@ -69,7 +69,7 @@ def read_keys(pem: bytes | str, *, label: str = "") -> tuple[PublicKey, ...]:
     if any("PRIVATE" in each for each in labels):
         what = "this is a private key"
         raise RuleError("RT355", what, where=label, remedy="put only cosign.pub here")
-    blocks = _BLOCK.findall(text)
+    blocks = PUBLIC_KEY.findall(text)
     if not blocks or len(blocks) != len(labels):
         raise _no_key(label)
     if len(blocks) > MOST_KEYS:
@@ -101,8 +101,13 @@ def _key(block: str, label: str) -> PublicKey:
             remedy="sign with a key that cosign generate-key-pair makes",
         )
     spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return PublicKey(fingerprint(spki), label, _key=key)
+
+
+def fingerprint(spki: bytes) -> str:
+    """What people see a key as: `SHA256:` and the base64 of the hash of its *spki* (DER)."""
     digest = base64.b64encode(hashlib.sha256(spki).digest()).decode().rstrip("=")
-    return PublicKey(f"SHA256:{digest}", label, _key=key)
+    return f"SHA256:{digest}"
 
 
 def _no_key(label: str) -> RuleError:

@@ -6,14 +6,13 @@ What does not look as it should makes that one tag unknown, and it is then asked
 from __future__ import annotations
 
 import base64
-import hashlib
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cmp.cosign.keys import PUBLIC_KEY, fingerprint
 from cmp.errors import BadReplyError, printable
 from cmp.reference import is_digest
 from cmp.registry.buildtime import Child, tell, told_time, zot_platform
@@ -25,9 +24,6 @@ from cmp.tags import Needs, Tag
 _SEVERITIES = {"", "none", "unknown", "low", "medium", "high", "critical"}
 # A distinguished name of a notation certificate is about this long.
 _LONGEST_SIGNER = 200
-_PEM = re.compile(
-    r"-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]*)-----END PUBLIC KEY-----", re.ASCII
-)
 _NO_PUSH_TIME = "Zot does not know when it was pushed"
 
 
@@ -122,16 +118,14 @@ def _gated(found: _Image, needs: Needs) -> Tag:
 def _signer(signature: _Signature) -> str:
     """Who signed, short enough to be shown; the tool where that is not known.
 
-    Of a key that trusts cosign's signature Zot gives the whole PEM; told is its fingerprint, as
-    `cmp.cosign.PublicKey` has it.
+    Of a key that trusts cosign's signature Zot gives the whole PEM; told is its fingerprint.
     """
     author, tool = signature.author or "", signature.tool or ""
-    key = _PEM.search(author)
+    key = PUBLIC_KEY.search(author)
     if key is None:
         return printable(author or tool)[:_LONGEST_SIGNER]
     spki = base64.b64decode("".join(key[1].split()))
-    digest = base64.b64encode(hashlib.sha256(spki).digest()).decode().rstrip("=")
-    return f"{printable(tool)[:_LONGEST_SIGNER]} key SHA256:{digest}"
+    return f"{printable(tool)[:_LONGEST_SIGNER]} key {fingerprint(spki)}"
 
 
 def _pushed(tag: Tag, found: _Image) -> Tag:

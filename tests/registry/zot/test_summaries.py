@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cmp.cosign.keys import fingerprint
 from cmp.registry.instant import parse_instant
 from cmp.registry.zot.summaries import read_tags
 from cmp.tags import Fault, Needs, Platform, Tag
@@ -131,8 +130,7 @@ PEM = "-----BEGIN PUBLIC KEY-----\nbWFkZSB1\ncA==\n-----END PUBLIC KEY-----\n"
 def test_a_key_is_told_by_its_fingerprint() -> None:
     found = tag(SignatureInfo=[signature(trusted=True, author=PEM)])
 
-    digest = base64.b64encode(hashlib.sha256(b"made up").digest()).decode().rstrip("=")
-    assert found.signers == (f"cosign key SHA256:{digest}",)
+    assert found.signers == (f"cosign key {fingerprint(b'made up')}",)
 
 
 def test_the_zero_time_is_none() -> None:
