@@ -94,7 +94,7 @@ async def _verdict(rule: Rule, policy: Policy, asked: Asked) -> Verdict:
         keys = keys_of(rule, asked.secrets) if undecided else ()
     except RuleError as error:
         return Verdict(rule.repository, policy, Kept(Keep.DISABLED, error.what), error=error)
-    tags = asked.tags.authorised(rule.pull_secret) if rule.pull_secret else asked.tags
+    tags = asked.tags.authorised(rule.pull_secret)
     verdict = await judge(rule.repository, policy, tags, keys)
     if pinned and rule.settings.pin is None and isinstance(verdict.choice, Chosen):
         choice = replace(verdict.choice, why="pinned by the Application's parameter pins")

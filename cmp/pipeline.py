@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from cmp.decide import Asked, Decision, decide
 from cmp.errors import ManifestError
-from cmp.judge import Verdict, with_facts
+from cmp.judge import with_facts
 from cmp.manifests import ImageField, find_images, is_empty, rewrite
 from cmp.ports import ApplicationInfo, Store
 from cmp.registry.port import TagSource
 from cmp.registry.secrets import NoSecrets, Secrets
 from cmp.render import Permissions, render
 from cmp.request import Request
-from cmp.rules import Matched, Rule, RuleSet, rules_for
+from cmp.rules import Matched, RuleSet, rules_for
 from cmp.rules.application import Application
 
 
@@ -62,11 +63,10 @@ async def generate(
 
 async def look_closer(generated: Generated, tags: TagSource) -> Generated:
     """*generated*, whose verdicts know all that *tags* tell of what they chose. Never raises."""
-    verdicts: dict[Rule, Verdict] = {}
-    for decision in generated.decisions:
-        rule = decision.rule
-        if rule not in verdicts:
-            view = tags.authorised(rule.pull_secret) if rule.pull_secret else tags
-            verdicts[rule] = await with_facts(decision.verdict, view)
+    known = {decision.rule: decision.verdict for decision in generated.decisions}
+    found = await asyncio.gather(
+        *(with_facts(known[rule], tags.authorised(rule.pull_secret)) for rule in known)
+    )
+    verdicts = dict(zip(known, found, strict=True))
     decisions = (replace(each, verdict=verdicts[each.rule]) for each in generated.decisions)
     return replace(generated, decisions=tuple(decisions))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from cmp.cosign import Claim
 from cmp.errors import NotFoundError, RegistryError
@@ -33,9 +34,10 @@ class MemoryTags:
     unread: RegistryError | None = None
     newest_first: bool | None = None
 
-    def authorised(self, pull_secret: str, /) -> MemoryTags:
-        """The same tags; which login was asked for is counted."""
-        self.asked[f"as {pull_secret}"] += 1
+    def authorised(self, pull_secret: str, /) -> Self:
+        """The same tags; which login but the registry's own was asked for is counted."""
+        if pull_secret:
+            self.asked[f"as {pull_secret}"] += 1
         return self
 
     async def signatures(self, repository: Repository, digest: str, /) -> Sequence[Claim]:

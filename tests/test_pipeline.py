@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
+from collections.abc import Mapping, Sequence
 
 import pytest
 from hypothesis import given
@@ -22,13 +23,15 @@ from cmp.options import parse_params
 from cmp.pipeline import Generated, Operator, generate, look_closer
 from cmp.policy import Chosen
 from cmp.ports import NothingStored, Store
+from cmp.reference import Repository
 from cmp.render import Permissions
 from cmp.request import Request
 from cmp.rules import Application, rules_in
-from cmp.tags import Fault, Tag
+from cmp.tags import Fault, Needs, Tag
 from tests.memory import NOW, MemoryStore, MemoryTags, OneApplication
 
 APP = "registry.example.com/app"
+DB = "registry.example.com/db"
 DIGEST = "sha256:" + "5a" * 32
 TAGS = {APP: ["1.0.0", "1.1.0", "2.0.0-rc.1", "dev-1", "dev-2"], "registry.example.com/db": ["5"]}
 
@@ -243,6 +246,30 @@ def test_two_images_of_a_rule_are_looked_at_once_more_as_one() -> None:
     asyncio.run(look_closer(generated, tags))
 
     assert tags.asked == {f"as {secret}": 2, f"list {APP}": 1, f"describe {APP}": 2}
+
+
+def test_what_is_known_of_the_images_of_several_rules_is_asked_at_once() -> None:
+    class Meeting(MemoryTags):
+        """Answers nobody before both have asked."""
+
+        async def describe(
+            self, repository: Repository, names: Sequence[str], needs: Needs, /
+        ) -> Mapping[str, Tag]:
+            found = await super().describe(repository, names, needs)
+            both = [f"describe {APP}", f"describe {DB}"]
+            for _ in range(20):
+                if all(self.asked[each] for each in both):
+                    return found
+                await asyncio.sleep(0)
+            raise AssertionError
+
+    items = f"- {{alias: app, imageName: {APP}}}\n- {{alias: db, imageName: {DB}}}\n"
+    tags = {APP: [Tag("1.0.0", digest=DIGEST)], DB: [Tag("5", digest=DIGEST)]}
+    generated = run(pod(f"{APP}:1.0.0", f"{DB}:4"), ruleset(items), tags=MemoryTags(tags))
+    closer = asyncio.run(look_closer(generated, Meeting(tags)))
+
+    chosen = [decision.verdict.choice for decision in closer.decisions]
+    assert [each.tag.digest for each in chosen if isinstance(each, Chosen)] == [DIGEST] * 2
 
 
 def test_where_a_digest_is_due_the_last_good_choice_stays_with_its_own() -> None:
