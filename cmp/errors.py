@@ -10,7 +10,7 @@
        │  └ MisconfiguredError   the same, but asking again at once changes nothing
        ├ ThrottledError          the same, and nobody should ask again at once
        ├ DeniedError             credentials are missing, wrong or lack a right
-       ├ NotFoundError           the registry says that there is no such repository
+       ├ NotFoundError           the registry says that there is no such repository, tag or blob
        └ BadReplyError           it answered something that is not a registry's answer
 
 Every error is one line for a person: where, what, what to do, and a stable code (docs/errors.md).

@@ -20,6 +20,7 @@ from cmp.pipeline import Generated, Operator, generate, look_closer
 from cmp.ports import NothingStored
 from cmp.registry import Registries, RoutedSource
 from cmp.registry.cache import CachedTags
+from cmp.registry.http.connections import Surroundings
 from cmp.registry.secrets import NoSecrets, SecretFiles
 from cmp.render import Permissions, read_manifests
 from cmp.request import Request, parse_params, repository_of
@@ -159,9 +160,10 @@ def load_registries(
     *secrets* and *certificates* are the folders of the options. Raises the errors of the file,
     all at once.
     """
-    registries, findings = Registries.load(
-        path, secrets=SecretFiles(secrets) if secrets else NoSecrets(), certificates=certificates
+    surroundings = Surroundings(
+        secrets=SecretFiles(secrets) if secrets else NoSecrets(), certificates=certificates
     )
+    registries, findings = Registries.load(path, surroundings=surroundings)
     errors = [each for each in findings if each.severity is Severity.ERROR]
     raise_together([error_of(finding) for finding in errors])
     print_findings(findings, err=True)

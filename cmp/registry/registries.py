@@ -5,9 +5,8 @@ Only registries that are listed are ever asked, unless names may be inferred.
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -18,11 +17,10 @@ from cmp.errors import Finding, RegistryError
 from cmp.reference import Repository
 from cmp.registry.config import load_config
 from cmp.registry.endpoint import Endpoint, SortMode
-from cmp.registry.http.connections import Client, Connection, Connections, Surroundings
+from cmp.registry.http.connections import Connection, Connections, Surroundings
 from cmp.registry.layout import Clock, LayoutSource
 from cmp.registry.port import TagSource
 from cmp.registry.routing import Route, Routing
-from cmp.registry.secrets import NoSecrets, Secrets
 from cmp.tags import Listing, Needs, Tag
 
 
@@ -62,22 +60,13 @@ class Registries:
         path: Path,
         *,
         clock: Clock = time.time,
-        secrets: Secrets | None = None,
-        certificates: Path | None = None,
-        environment: Mapping[str, str] = os.environ,
-        client: Callable[[Endpoint], Client] | None = None,
+        surroundings: Surroundings | None = None,
     ) -> tuple[Registries, list[Finding]]:
         """What the registries.conf at *path* lists: nothing, if a finding is an error.
 
-        The others are as in `Surroundings`. Raises `RuleError` where it cannot be read at all.
+        Raises `RuleError` where it cannot be read at all.
         """
         endpoints, findings = load_config(path)
-        surroundings = Surroundings(
-            secrets=secrets or NoSecrets(),
-            certificates=certificates,
-            environment=environment,
-            client=client,
-        )
         return cls(endpoints, path.parent, clock=clock, surroundings=surroundings), findings
 
     async def __aenter__(self) -> Self:

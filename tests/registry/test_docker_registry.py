@@ -13,6 +13,7 @@ from cmp.errors import DeniedError, NotFoundError, UnreachableError
 from cmp.reference import Repository
 from cmp.registry import Registries, RoutedSource
 from cmp.registry.http.call import Call
+from cmp.registry.http.connections import Surroundings
 from cmp.registry.http.content import MANIFESTS, HttpContent
 from cmp.tags import Fault, Needs, Tag
 from tests.servers import images
@@ -39,7 +40,8 @@ def registries(folder: Path, api_url: str, fields: str = "", **given: Any) -> Re
         "registries:\n- {name: example, prefix: registry.example.com, "
         f"api_url: '{api_url}'{fields}}}\n"
     )
-    loaded, findings = Registries.load(conf, environment=given.pop("environment", {}), **given)
+    surroundings = Surroundings(**{"environment": {}} | given)
+    loaded, findings = Registries.load(conf, surroundings=surroundings)
     assert not [finding for finding in findings if finding.severity == "error"]
     return loaded
 

@@ -17,6 +17,7 @@ from cmp.reference import Repository
 from cmp.registry import Registries, RoutedSource
 from cmp.registry.cache import CachedTags
 from cmp.registry.endpoint import Endpoint
+from cmp.registry.http.connections import Surroundings
 from cmp.registry.secrets import SecretFiles
 from cmp.tags import Fault, Listing, Needs, Tag
 from examples.zot_storage import Image, write_repository
@@ -198,7 +199,8 @@ def load(tmp_path: Path, remote: Remote, **given: Any) -> Registries:
     """The registries of CONF, those over HTTP asked by *remote*."""
     conf = tmp_path / "registries.conf"
     conf.write_text(given.pop("conf", CONF))
-    registries, _ = Registries.load(conf, clock=lambda: 7.0, client=remote, **given)
+    surroundings = Surroundings(client=remote, **given)
+    registries, _ = Registries.load(conf, clock=lambda: 7.0, surroundings=surroundings)
     return registries
 
 
@@ -397,7 +399,7 @@ def test_without_any_other_a_real_client_asks_and_leaves_nothing_open(tmp_path: 
     with ZotServer(model) as zot:
         conf = tmp_path / "registries.conf"
         conf.write_text(CONF.replace("https://remote.example.com", zot.url))
-        registries, _ = Registries.load(conf, environment={})
+        registries, _ = Registries.load(conf, surroundings=Surroundings(environment={}))
 
         listing = ask(registries, lambda source: source.list_tags(REMOTE))
 

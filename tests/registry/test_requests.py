@@ -14,6 +14,7 @@ from cmp.errors import RegistryError
 from cmp.reference import Repository
 from cmp.registry import Registries, RoutedSource
 from cmp.registry.cache import CachedTags
+from cmp.registry.http.connections import Surroundings
 from cmp.tags import Fault, Listing, Needs
 from tests.servers import images
 from tests.servers.model import Model
@@ -53,7 +54,7 @@ def ask(
         "registries:\n- {name: example, prefix: registry.example.com, "
         f"api_url: '{zot.url}', kind: '{kind}'}}\n"
     )
-    registries, _ = Registries.load(conf, environment={})
+    registries, _ = Registries.load(conf, surroundings=Surroundings(environment={}))
 
     async def run() -> Got:
         async with registries:

@@ -72,7 +72,7 @@ def _in_turn(answers: Iterable[Answer]) -> Answering:
 
 
 def recorded(name: str) -> HttpResponse:
-    """what the whole exchange."""
+    """The answer of Zot, or of another registry, that is recorded as *name*."""
     answer = json.loads((DATA / f"{name}.json").read_text())["response"]
     headers = tuple((name.lower(), value) for name, value in answer["headers"])
     return HttpResponse(answer["status"], headers, (answer["body"] or "").encode())

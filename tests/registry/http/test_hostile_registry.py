@@ -21,6 +21,7 @@ from cmp.judge import Verdict, judge
 from cmp.policy import Chosen, Kept, Settings, compile_policy
 from cmp.reference import Repository
 from cmp.registry import Registries, RoutedSource
+from cmp.registry.http.connections import Surroundings
 from tests.registry.http.fakes import BASIC, PASSWORD
 from tests.servers.certificates import Authority
 from tests.servers.images import INDEX, MANIFEST, Blob, compact, image
@@ -83,7 +84,8 @@ def asked(folder: Path, url: str, proxy: str = "") -> Asked:
         f"  credentials: env:LOGIN\n  kind: oci\n"
     )
     environment = {"LOGIN": f"alice:{PASSWORD}", "HTTP_PROXY": proxy, "HTTPS_PROXY": proxy}
-    registries, findings = Registries.load(conf, clock=lambda: 7.0, environment=environment)
+    surroundings = Surroundings(environment=environment)
+    registries, findings = Registries.load(conf, clock=lambda: 7.0, surroundings=surroundings)
     assert {each.code for each in findings} <= {"RT340"}  # plain http
 
     async def run() -> Verdict:
