@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.conftest import Laptop
-from tests.registry.http.fakes import BASIC, PASSWORD
+from tests.registry.http.wire import BASIC, PASSWORD
 from tests.servers.images import compact
 from tests.servers.loopback import LoopbackServer, Request, Response
 

@@ -12,7 +12,7 @@ from cmp.reference import Repository
 from cmp.registry.check import Answer, Checked, State, check
 from cmp.registry.endpoint import Endpoint, Kind
 from cmp.registry.http.exchange import HttpRequest, HttpResponse
-from tests.registry.http.fakes import Answering, Clock, Wire, api, endpoint
+from tests.registry.http.wire import Answering, Clock, Wire, api, endpoint
 
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 DATE = ("date", "Thu, 01 Jan 2026 00:00:00 GMT")

@@ -21,7 +21,7 @@ from cmp.registry.http.connections import Surroundings
 from cmp.registry.secrets import SecretFiles
 from cmp.tags import Fault, Listing, Needs, Tag
 from examples.zot_storage import Image, write_repository
-from tests.registry.http.fake import Answer, FakeRegistry, holding, page
+from tests.registry.http.table import Answer, FakeRegistry, holding, page
 from tests.servers.images import image
 from tests.servers.model import Model
 from tests.servers.zot import ZotServer

@@ -23,7 +23,7 @@ from cmp.registry.http.api import EXCHANGE_SECONDS, AuthKind, Call, RegistryApi
 from cmp.registry.http.exchange import HttpRequest, HttpResponse
 from cmp.registry.http.pace import AT_ONCE
 from cmp.registry.secrets import SecretFiles
-from tests.registry.http.fakes import (
+from tests.registry.http.wire import (
     BASIC,
     OK,
     PASSWORD,

@@ -16,7 +16,7 @@ from cmp.registry.http.api import AuthKind, Call, RegistryApi
 from cmp.registry.http.client import HttpClient
 from cmp.registry.logins import Logins
 from cmp.registry.secrets import NoSecrets
-from tests.registry.http.fakes import PASSWORD, Clock
+from tests.registry.http.wire import PASSWORD, Clock
 from tests.servers.access import Bearer, Htpasswd
 from tests.servers.images import image
 from tests.servers.loopback import Served

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmp.registry.http.challenge import Challenge, parse_challenges
-from tests.registry.http.fakes import recorded
+from tests.registry.http.wire import recorded
 
 BEARER = {"realm": "https://a.example.com/token", "service": "lab", "scope": "repository:a/b:pull"}
 

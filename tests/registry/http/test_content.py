@@ -14,7 +14,7 @@ from cmp.registry.documents import OCI_INDEX, OCI_MANIFEST, Descriptor
 from cmp.registry.http.content import MOST_PAGES, HttpContent
 from cmp.registry.metadata import LARGEST_DOCUMENT
 from cmp.registry.referrers import Referrer
-from tests.registry.http.fake import Answer, FakeRegistry, answer, endpoint, registry_api
+from tests.registry.http.table import Answer, FakeRegistry, answer, endpoint, registry_api
 from tests.registry.memory import digest_of
 
 BODY = b'{"schemaVersion":2}'

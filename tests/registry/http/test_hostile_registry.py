@@ -22,7 +22,7 @@ from cmp.policy import Chosen, Kept, Settings, compile_policy
 from cmp.reference import Repository
 from cmp.registry import Registries, RoutedSource
 from cmp.registry.http.connections import Surroundings
-from tests.registry.http.fakes import BASIC, PASSWORD
+from tests.registry.http.wire import BASIC, PASSWORD
 from tests.servers.certificates import Authority
 from tests.servers.images import INDEX, MANIFEST, Blob, compact, image
 from tests.servers.loopback import LoopbackServer, Request, Response

@@ -23,7 +23,7 @@ from cmp.registry.http import listing
 from cmp.registry.http.exchange import HttpRequest
 from cmp.registry.http.listing import Lister, read_names
 from cmp.tags import Listing
-from tests.registry.http.fake import (
+from tests.registry.http.table import (
     NAME_UNKNOWN,
     Answer,
     FakeRegistry,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cmp.errors import ThrottledError
 from cmp.registry.http.pace import AT_ONCE, Pace
 from cmp.registry.http.retry import Deadline
-from tests.registry.http.fakes import Clock
+from tests.registry.http.wire import Clock
 
 
 async def _turns(pace: Pace, clock: Clock, count: int, *, seconds: float = 1e6) -> list[float]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cmp.errors import BadReplyError
 from cmp.registry.http.exchange import HttpRequest
 from cmp.registry.http.redirect import origin, redirected
-from tests.registry.http.fakes import response
+from tests.registry.http.wire import response
 
 URL = "https://registry.example.com/v2/a/blobs/b"
 HEADERS = {"authorization": "Basic made-up", "accept": "*/*"}

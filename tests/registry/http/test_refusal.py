@@ -16,7 +16,7 @@ from cmp.errors import (
 )
 from cmp.registry.credentials import Login
 from cmp.registry.http.refusal import LoginRefusedError, Who, encoded, message, refusal
-from tests.registry.http.fakes import PASSWORD, recorded, response
+from tests.registry.http.wire import PASSWORD, recorded, response
 
 ALICE = Login("alice", PASSWORD)
 WITH = Who(ALICE, "secret:ns/name#field")

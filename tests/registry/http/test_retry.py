@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cmp.errors import BadReplyError, DeniedError, MisconfiguredError, UnreachableError
 from cmp.registry.http.exchange import HttpRequest, HttpResponse
 from cmp.registry.http.retry import ATTEMPTS, Deadline, Retry, is_passing, stated_wait
-from tests.registry.http.fakes import OK, Answer, Clock, Wire, recorded, response
+from tests.registry.http.wire import OK, Answer, Clock, Wire, recorded, response
 
 DATE = "Sun, 22 Nov 2026 11:46:21 GMT"
 SOON = "Sun, 22 Nov 2026 11:46:28 GMT"

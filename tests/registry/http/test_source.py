@@ -12,7 +12,7 @@ from cmp.errors import BadReplyError, DeniedError, RegistryError, UnreachableErr
 from cmp.reference import Repository
 from cmp.registry.http.source import HttpSource
 from cmp.tags import Fault, Needs, Tag
-from tests.registry.http.fake import (
+from tests.registry.http.table import (
     Answer,
     FakeRegistry,
     answer,

@@ -15,7 +15,7 @@ from cmp.registry.http.exchange import HttpRequest, HttpResponse
 from cmp.registry.http.refusal import LoginRefusedError
 from cmp.registry.http.retry import Deadline
 from cmp.registry.http.tokens import Grant, Tokens, check_realm
-from tests.registry.http.fakes import (
+from tests.registry.http.wire import (
     BASIC,
     PASSWORD,
     Answer,
