@@ -77,7 +77,11 @@ def rendering(laptop: Laptop, script: str = "") -> tuple[subprocess.Popen[bytes]
     private = str(folder / "private")
     Path(private).mkdir()
     process = subprocess.Popen(
-        ["bash", "-c", f"{script} exec {RETAG} render app {' '.join(PROFANITY)}"],
+        # Whoever runs the tests may have SIGHUP ignored, as nohup does, which would be inherited.
+        [
+            *("env", "--default-signal=HUP", "bash", "-c"),
+            f"{script} exec {RETAG} render app {' '.join(PROFANITY)}",
+        ],
         cwd=folder,
         env={**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}", "TMPDIR": private},
         stdin=subprocess.DEVNULL,
