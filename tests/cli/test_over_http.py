@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -186,3 +188,9 @@ def test_a_search_that_is_off_is_said_once_and_changes_no_tag(
         said.append(done.stderr.decode().count("Zot's search is off"))
 
     assert said == [0, 1]
+
+
+def test_a_command_imports_the_http_client_only_when_a_registry_is_asked() -> None:
+    look = "import sys, cmp.cli.render, cmp.cli.tags; sys.exit('httpx' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0
