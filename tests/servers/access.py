@@ -144,11 +144,11 @@ class Bearer:
 
     def admit(self, request: Request, name: str) -> Reader | Response:
         """A token with the scope lets in; without that scope it is as none; a bad one is worse."""
-        if request.target == MANAGEMENT:
+        header = request.header("authorization")
+        if request.target == MANAGEMENT and not header:
             return Reader()
         action = _ACTIONS.get(request.method, "push")
         scope = "" if request.path == "/v2/" else f"repository:{name}:{action}"
-        header = request.header("authorization")
         if not header:
             return self._challenge(scope)
         scheme, _, token = header.partition(" ")

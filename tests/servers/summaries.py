@@ -154,9 +154,9 @@ def _stated(texts: Mapping[str, str] | None) -> str | None:
 
 
 def _config(repository: Repository, image: Document) -> Mapping[str, Any]:
-    digest = image.content["config"]["digest"]
-    settings = repository.blobs.get(digest)
-    if settings is None or artifact_type(image) not in _IMAGE_CONFIGS:
+    stated = image.content["config"]  # its own type decides, whatever artifactType says
+    settings = repository.blobs.get(stated["digest"])
+    if settings is None or stated["mediaType"] not in _IMAGE_CONFIGS:
         return {}
     return settings.content
 

@@ -8,6 +8,7 @@ from tests.servers import images
 from tests.servers.images import Document
 from tests.servers.model import Model
 from tests.servers.summaries import Summary, summarise
+from tests.servers.times import as_stated
 
 _CREATED = "org.opencontainers.image.created"
 _BUILD_DATE = "org.label-schema.build-date"
@@ -195,3 +196,8 @@ def test_severity(findings: list[tuple[str, str]] | None, expected: tuple[str, i
 
     told = summary.fields["Vulnerabilities"]
     assert (told["MaxSeverity"], told["Count"]) == expected
+
+
+def test_a_day_that_no_month_has_is_no_time() -> None:
+    assert as_stated("2026-02-31T00:00:00Z") is None
+    assert as_stated("2026-02-28T00:00:00Z") == "2026-02-28T00:00:00Z"

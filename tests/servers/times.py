@@ -36,8 +36,11 @@ def nanoseconds(text: str) -> int:
 def as_stated(text: str) -> str | None:
     """*text* as Go would write the time again, in the zone it states; None if it is none."""
     found = _TIME.fullmatch(text)
-    if found is None:
+    try:
+        nanoseconds(text)
+    except ValueError:  # no time, or no day that there is
         return None
+    assert found is not None
     zone = "Z" if found[3] == "+00:00" else found[3]
     return f"{found[1]}{_fraction(found[2] or '')}{zone}"
 
