@@ -12,17 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cmp.errors import RegistryError, RetagError, RuleError, UsageError, raise_together
-from cmp.judge import Verdict, judge
+from cmp.judge import Verdict
 from cmp.keys import keys_of
 from cmp.manifests import Site
 from cmp.policy import Chosen, Keep, Kept, Output, Policy, compile_policy, successor
-from cmp.ports import Store
+from cmp.ports import Lookups
 from cmp.reference import Reference
-from cmp.registry.port import TagSource
 from cmp.registry.secrets import Secrets
 from cmp.request import Options
 from cmp.rules import DisabledUnit, Matched, Rule
 from cmp.rules.application import Application
+from cmp.store import LastGood
 from cmp.tags import Tag, is_tag
 
 
@@ -44,11 +44,11 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who is asked for tags, keys and earlier choices; and the Application's *options*."""
+    """Who is asked for choices and keys; what was chosen *earlier*; the parameters stated."""
 
-    tags: TagSource
+    lookups: Lookups
     secrets: Secrets
-    store: Store
+    earlier: Sequence[LastGood]
     options: Options
 
 
@@ -71,11 +71,13 @@ async def decide(
         except RuleError as error:
             errors.append(error)
     rules = list(dict.fromkeys(rule for _, rule in assigned))
-    verdicts = await asyncio.gather(*(_verdict(rule, policies[rule], asked) for rule in rules))
+    verdicts = await asyncio.gather(
+        *(_verdict(rule, policies[rule], asked, application.refresh_asked_at) for rule in rules)
+    )
     verdict_of = dict(zip(rules, verdicts, strict=True))
     decisions: list[Decision] = []
     for site, rule in assigned:
-        last_good = asked.store.last_good(application, rule)
+        last_good = _last_good(rule, asked.earlier)
         try:
             decisions.append(_settle(site, rule, verdict_of[rule], last_good))
         except RetagError as error:
@@ -84,7 +86,7 @@ async def decide(
     return decisions
 
 
-async def _verdict(rule: Rule, policy: Policy, asked: Asked) -> Verdict:
+async def _verdict(rule: Rule, policy: Policy, asked: Asked, since: float) -> Verdict:
     """The choice for *rule*, where the Application may have frozen or pinned it."""
     pinned = policy.settings.pin is not None
     undecided = policy.decided() is None
@@ -94,8 +96,7 @@ async def _verdict(rule: Rule, policy: Policy, asked: Asked) -> Verdict:
         keys = keys_of(rule, asked.secrets) if undecided else ()
     except RuleError as error:
         return Verdict(rule.repository, policy, Kept(Keep.DISABLED, error.what), error=error)
-    tags = asked.tags.authorised(rule.pull_secret)
-    verdict = await judge(rule.repository, policy, tags, keys)
+    verdict = await asked.lookups.verdict(rule, policy, keys, since=since)
     if pinned and rule.settings.pin is None and isinstance(verdict.choice, Chosen):
         choice = replace(verdict.choice, why="pinned by the Application's parameter pins")
         return replace(verdict, choice=choice)
@@ -212,6 +213,15 @@ def _settle(site: Site, rule: Rule, verdict: Verdict, last_good: Tag | None) -> 
         where=where,
         remedy="nothing was chosen before, so there is nothing to fall back to; try again",
     )
+
+
+def _last_good(rule: Rule, earlier: Sequence[LastGood]) -> Tag | None:
+    identity = rule.identity
+    for each in earlier:
+        same = (each.rule, each.fingerprint) == (identity.rule, identity.fingerprint)
+        if same and each.repository == str(rule.repository):
+            return Tag(each.tag, each.digest)
+    return None
 
 
 def _base(site: Site, rule: Rule) -> Reference:

@@ -5,12 +5,12 @@
     ├ RuleError         exit 3   rules, annotations or registries.conf are wrong
     ├ ManifestError     exit 4   rendered manifests cannot be read or rewritten
     ├ RenderError       exit 4   kustomize, helm or the directory reader failed
-    └ RegistryError     exit 5   the registry gave no whole answer
-       ├ UnreachableError        passing: a last good choice may serve
-       │  └ MisconfiguredError   the same, but asking again at once changes nothing
-       ├ ThrottledError          the same, and nobody should ask again at once
-       ├ DeniedError             credentials are missing, wrong or lack a right
-       ├ NotFoundError           the registry says that there is no such repository, tag or blob
+    ├ RegistryError     exit 5   the registry gave no whole answer
+    │  ├ UnreachableError        passing: a last good choice may serve
+    │  │  └ MisconfiguredError   the same, but asking again at once changes nothing
+    │  ├ ThrottledError          the same, and nobody should ask again at once
+    │  ├ DeniedError             credentials are missing, wrong or lack a right
+    │  ├ NotFoundError           the registry says that there is no such repository, tag or blob
        └ BadReplyError           it answered something that is not a registry's answer
 
 Every error is one line for a person: where, what, what to do, and a stable code (docs/errors.md).
@@ -135,6 +135,12 @@ class NotFoundError(RegistryError):
 
 class BadReplyError(RegistryError):
     """The answer is not what a registry may say."""
+
+
+class ResolverError(RetagError):
+    """The resolver or the cluster does not answer as it should."""
+
+    exit_code = 6
 
 
 class CombinedError(RetagError):

@@ -9,25 +9,31 @@ from dataclasses import dataclass, field, replace
 from cmp.decide import Asked, Decision, decide
 from cmp.errors import ManifestError
 from cmp.judge import with_facts
+from cmp.lookups import Direct
 from cmp.manifests import ImageField, find_images, is_empty, rewrite
-from cmp.ports import ApplicationInfo, Store
+from cmp.ports import ApplicationInfo, Lookups
 from cmp.registry.port import TagSource
 from cmp.registry.secrets import NoSecrets, Secrets
 from cmp.render import Permissions, render
 from cmp.request import Request
 from cmp.rules import Matched, RuleSet, rules_for
 from cmp.rules.application import Application
+from cmp.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """What the operator gives each render: rules, registries, keys, what a renderer may do."""
+    """What the operator gives each render: rules, registries, keys, what a renderer may do.
+
+    *lookups* make the choices; by default each is made anew.
+    """
 
     rules: RuleSet
     tags: TagSource
     permissions: Permissions
     fields: Sequence[ImageField] = ()
     secrets: Secrets = field(default_factory=NoSecrets)
+    lookups: Lookups | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,17 @@ async def generate(
 ) -> Generated:
     """The manifests of *request* with the newest allowed tags. Raises `RetagError`."""
     rendered = render(request, operator.permissions)
+    return await resolve(request, rendered, operator, applications, store)
+
+
+async def resolve(
+    request: Request,
+    rendered: bytes,
+    operator: Operator,
+    applications: ApplicationInfo,
+    store: Store,
+) -> Generated:
+    """The same for manifests that are *rendered* already, elsewhere perhaps."""
     if not request.options.allow_empty and is_empty(rendered):
         raise ManifestError(
             "RT470",
@@ -55,7 +72,8 @@ async def generate(
     application = applications.application(request)
     matched = rules_for(operator.rules, application)
     sites = find_images(rendered, matched.repositories, operator.fields)
-    asked = Asked(operator.tags, operator.secrets, store, request.options)
+    lookups = operator.lookups or Direct(operator.tags)
+    asked = Asked(lookups, operator.secrets, await store.choices(request.name), request.options)
     decisions = await decide(sites, matched, application, asked)
     edits = {decision.site: str(decision.after) for decision in decisions if decision.changed}
     return Generated(application, matched, rendered, rewrite(rendered, edits), tuple(decisions))

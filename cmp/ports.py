@@ -1,18 +1,19 @@
-"""What the pipeline asks of its surroundings, besides `registry.port.TagSource`.
+"""What the pipeline asks of its surroundings, besides `registry.port.TagSource` and `store.Store`.
 
-A laptop answers from flags and remembers nothing; the resident roles will answer from the cluster
-and from a store.
+A laptop answers from flags; the resident roles will answer from the cluster.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from cmp.cosign import PublicKey
+from cmp.judge import Verdict
+from cmp.policy import Policy
 from cmp.request import Request
 from cmp.rules.application import Application
 from cmp.rules.rule import Rule
-from cmp.tags import Tag
 
 Clock = Callable[[], float]  # seconds since the epoch
 
@@ -25,19 +26,14 @@ class ApplicationInfo(Protocol):
         ...
 
 
-class Store(Protocol):
-    """Choices that were made before."""
+class Lookups(Protocol):
+    """Who makes the choice for one repository, and may share it among many that ask."""
 
-    def last_good(self, application: Application, rule: Rule, /) -> Tag | None:
-        """The tag that *rule* last gave *application*, with the digest that was written if one
-        was; None if none is remembered.
+    async def verdict(
+        self, rule: Rule, policy: Policy, keys: Sequence[PublicKey], /, *, since: float = 0
+    ) -> Verdict:
+        """The choice of *policy* for *rule*, from nothing that was seen before *since*.
+
+        *since* is in seconds since the epoch. Never raises.
         """
         ...
-
-
-class NothingStored:
-    """The store of one run in one process: it remembers nothing."""
-
-    def last_good(self, _application: Application, _rule: Rule, /) -> Tag | None:
-        """Nothing."""
-        return None

@@ -131,6 +131,7 @@ class Listing:
 
     *newest_first* says whether the first or the last of *names* is the newest, where the registry
     sorts them by age; then their places stand in for build times. None: their order tells nothing.
+    *stale* says why it is an old one, where the registry gave none when it was asked; else "".
     Compared by identity: what was computed from one listing may be remembered with it.
     """
 
@@ -138,3 +139,4 @@ class Listing:
     names: tuple[str, ...]
     observed_at: float
     newest_first: bool | None = None
+    stale: str = ""

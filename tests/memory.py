@@ -12,6 +12,7 @@ from cmp.errors import NotFoundError, RegistryError
 from cmp.reference import Repository
 from cmp.request import Request
 from cmp.rules import Application, Rule
+from cmp.store import LastGood, NothingStored
 from cmp.tags import Fault, Listing, Needs, Tag
 
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
@@ -38,6 +39,10 @@ class MemoryTags:
         """The same tags; which login but the registry's own was asked for is counted."""
         if pull_secret:
             self.asked[f"as {pull_secret}"] += 1
+        return self
+
+    def since(self, _instant: float, /) -> Self:
+        """The same tags: none is remembered."""
         return self
 
     async def signatures(self, repository: Repository, digest: str, /) -> Sequence[Claim]:
@@ -73,16 +78,26 @@ class MemoryTags:
         return {tag.name: tag for tag in tags}
 
 
-@dataclass(frozen=True)
-class MemoryStore:
-    """A `Store` of last good tags by alias."""
+class MemoryStore(NothingStored):
+    """A `Store` that gives *choices* to every Application, and keeps what it is given in them."""
 
-    tags: Mapping[str, Tag | str]
+    def __init__(self, choices: Iterable[LastGood] = ()) -> None:
+        self.kept = list(choices)
 
-    def last_good(self, _application: Application, rule: Rule, /) -> Tag | None:
-        """The tag under the rule's alias."""
-        tag = self.tags.get(rule.alias)
-        return Tag(tag) if isinstance(tag, str) else tag
+    async def choices(self, _application: str, /) -> Sequence[LastGood]:
+        """All that is kept."""
+        return tuple(self.kept)
+
+    async def keep_choices(self, _application: str, choices: Sequence[LastGood], /) -> None:
+        """Before what is kept already."""
+        self.kept[:0] = choices
+
+
+def last_good(rule: Rule, tag: str, digest: str | None = None) -> LastGood:
+    """That *rule* last gave *tag*."""
+    identity = rule.identity
+    repository = str(rule.repository)
+    return LastGood(identity.rule, identity.fingerprint, repository, tag, digest, NOW)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ __all__ = ["laptop"]  # a fixture
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-SOURCES = sorted((ROOT / "cmp").rglob("*.py"))
+SOURCES = [*sorted((ROOT / "cmp").rglob("*.py")), *sorted((ROOT / "sidecar").rglob("*.py"))]
 
 
 def commands() -> Iterator[str]:

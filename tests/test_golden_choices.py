@@ -25,12 +25,12 @@ import pytest
 from cmp import report
 from cmp.cosign import Claim
 from cmp.pipeline import Generated, Operator, generate
-from cmp.ports import NothingStored
 from cmp.registry.secrets import SecretFiles
 from cmp.registry.signatures import read_claims
 from cmp.render import Permissions
 from cmp.request import Request
 from cmp.rules import Application, rules_in
+from cmp.store import NothingStored
 from cmp.tags import Tag
 from tests.cosign import cases
 from tests.memory import NOW, MemoryTags, OneApplication

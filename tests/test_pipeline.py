@@ -22,13 +22,13 @@ from cmp.errors import (
 from cmp.options import parse_params
 from cmp.pipeline import Generated, Operator, generate, look_closer
 from cmp.policy import Chosen
-from cmp.ports import NothingStored, Store
 from cmp.reference import Repository
 from cmp.render import Permissions
 from cmp.request import Request
-from cmp.rules import Application, rules_in
+from cmp.rules import Application, rules_for, rules_in
+from cmp.store import NothingStored, Store
 from cmp.tags import Fault, Needs, Tag
-from tests.memory import NOW, MemoryStore, MemoryTags, OneApplication
+from tests.memory import NOW, MemoryStore, MemoryTags, OneApplication, last_good
 
 APP = "registry.example.com/app"
 DB = "registry.example.com/db"
@@ -48,6 +48,12 @@ spec:
       images:
 """
     return head + textwrap.indent(textwrap.dedent(images), "        ")
+
+
+def remembering(rules: str, tag: str, digest: str | None = None) -> MemoryStore:
+    """A store that remembers *tag* of the first rule in *rules*."""
+    matched = rules_for(rules_in(rules, "rules.yaml"), Application(name="web", namespace="argocd"))
+    return MemoryStore([last_good(matched.rules[0], tag, digest)])
 
 
 KEYED = "imagesVerification: {cosignKey: {secretName: cosign, key: pub}}"
@@ -274,8 +280,7 @@ def test_what_is_known_of_the_images_of_several_rules_is_asked_at_once() -> None
 
 def test_where_a_digest_is_due_the_last_good_choice_stays_with_its_own() -> None:
     tags = MemoryTags({APP: [Tag("1.1.0", digest=DIGEST, pushed=LATELY)]})
-    good = MemoryStore({"app": Tag("1.0.0", digest=DIGEST)})
-    bare = MemoryStore({"app": "1.0.0"})
+    good, bare = remembering(GATED, "1.0.0", DIGEST), remembering(GATED, "1.0.0")
 
     assert images(run(pod(f"{APP}:0.9"), GATED, tags=tags, store=good)) == [
         f"{APP}:1.0.0@{DIGEST}"
@@ -401,7 +406,7 @@ BROKEN = {
 @pytest.mark.parametrize("case", BROKEN.values(), ids=BROKEN.keys())
 def test_the_last_good_choice_stays_where_nothing_is_chosen(case: tuple[str, MemoryTags]) -> None:
     rules, tags = case
-    generated = run(pod(f"{APP}:1.0.0"), rules, tags=tags, store=MemoryStore({"app": "1.0.5"}))
+    generated = run(pod(f"{APP}:1.0.0"), rules, tags=tags, store=remembering(rules, "1.0.5"))
 
     assert images(generated) == [f"{APP}:1.0.5"]
     assert "1.0.5, which was chosen last, stays" in generated.decisions[0].warning

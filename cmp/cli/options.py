@@ -17,7 +17,6 @@ from cmp.cli.progress import progress
 from cmp.errors import Finding, Severity, UsageError, error_of, raise_together
 from cmp.options import Options
 from cmp.pipeline import Generated, Operator, generate, look_closer
-from cmp.ports import NothingStored
 from cmp.registry import Registries, RoutedSource
 from cmp.registry.cache import CachedTags
 from cmp.registry.http.connections import Surroundings
@@ -26,6 +25,7 @@ from cmp.render import Permissions, read_manifests
 from cmp.request import Request, parse_params, repository_of
 from cmp.rules import read_rules
 from cmp.rules.application import Application
+from cmp.store import NothingStored
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Answer = TypeVar("Answer")

@@ -79,6 +79,12 @@ class CachedTags:
         view._pull_secret = pull_secret  # noqa: SLF001
         return view
 
+    def since(self, instant: float) -> CachedTags:
+        """The same, that tells nothing seen before *instant* (seconds since the epoch)."""
+        view = copy(self)
+        view._origin = self._origin.since(instant)  # noqa: SLF001  # its own class
+        return view
+
     async def list_tags(self, repository: Repository) -> Listing:
         """All tag names of *repository*."""
         key = self._pull_secret, repository

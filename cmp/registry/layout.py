@@ -84,6 +84,10 @@ class LayoutSource:
         """The same: a folder asks for no login."""
         return self
 
+    def since(self, _instant: float) -> LayoutSource:
+        """The same: nothing is remembered that may have changed."""
+        return self
+
     async def signatures(self, repository: Repository, digest: str) -> Sequence[Claim]:
         """What claims to be a signature of *digest*."""
         return await read_claims(await self._content(repository), digest)

@@ -20,6 +20,13 @@ class TagSource(Protocol):
         """
         ...
 
+    def since(self, instant: float, /) -> Self:
+        """The same registries, of which nothing is told that was seen before *instant*.
+
+        Seconds since the epoch; who remembers nothing needs no view of its own.
+        """
+        ...
+
     async def list_tags(self, repository: Repository, /) -> Listing:
         """All tag names of *repository*, whole: a part of a listing is an error, never shorter."""
         ...

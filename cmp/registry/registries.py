@@ -135,6 +135,10 @@ class RoutedSource:
         """The same, with the login of a rule's pull secret."""
         return RoutedSource(self._registries, pull_secret)
 
+    def since(self, _instant: float) -> RoutedSource:
+        """The same: nothing is remembered that may have changed."""
+        return self
+
     async def signatures(self, repository: Repository, digest: str) -> Sequence[Claim]:
         """What claims to be a signature of *digest*."""
         source, asked = self._source(repository)

@@ -24,8 +24,11 @@ class Application:
     """An Argo CD Application, as far as it is known.
 
     *namespace*, *project* are "" and *labels*, *annotations* None where they are unknown.
-    *images* are references that run (`status.summary.images`). *source_types* are what Argo CD
-    found (`status.sourceTypes`, or the one `status.sourceType`), *hydrated* the source hydrator's.
+    *images* are references that run (`status.summary.images`), None where nobody can tell.
+    *source_types* are what Argo CD found (`status.sourceTypes`, or the one `status.sourceType`),
+    *hydrated* the source hydrator's. *refresh_asked_at* is when a hard refresh of it was asked for
+    (seconds since the epoch; 0: never, as far as is known). *recognised* is whether the request
+    that names it can be its own; else its rules are read, and nothing is recorded.
     """
 
     name: str
@@ -33,11 +36,13 @@ class Application:
     project: str = ""
     labels: Mapping[str, str] | None = None
     annotations: Mapping[str, str] | None = None
-    images: tuple[str, ...] = ()
+    images: tuple[str, ...] | None = None
     sources: tuple[Source, ...] = ()
     source_types: tuple[str, ...] = ()
     several_sources: bool = False
     hydrated: bool = False
+    refresh_asked_at: float = 0
+    recognised: bool = True
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}" if self.namespace else self.name

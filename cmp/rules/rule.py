@@ -35,6 +35,11 @@ class Identity:
     alias: str
     fingerprint: str
 
+    @property
+    def rule(self) -> str:
+        """All but the fingerprint, as a text that no other rule has."""
+        return json.dumps((self.source, self.namespace, self.name, self.ref, self.alias))
+
     def __str__(self) -> str:
         resource = f"{self.namespace}/{self.name}" if self.namespace else self.name
         image = f"{self.alias} (annotations)" if self.source == "annotations" else self.alias

@@ -64,6 +64,9 @@ class Origin:
         """Another login, whose questions are noted with the others."""
         return replace(self, login=pull_secret)
 
+    def since(self, _instant: float, /) -> Origin:
+        return self
+
     async def list_tags(self, repository: Repository, /) -> Listing:
         """The names."""
         await self._answer("list", repository)

@@ -57,6 +57,10 @@ class HttpSource:
         view._pull_secret = pull_secret  # noqa: SLF001  # its own class
         return view
 
+    def since(self, _instant: float) -> HttpSource:
+        """The same: nothing is remembered that may have changed."""
+        return self
+
     @property
     def remarks(self) -> tuple[str, ...]:
         """What people should know of this registry, as far as it was asked."""

@@ -1,0 +1,1 @@
+"""The resident processes of Retag: what lives beside Argo CD and answers its plugin."""
