@@ -11,7 +11,8 @@
     │  ├ ThrottledError          the same, and nobody should ask again at once
     │  ├ DeniedError             credentials are missing, wrong or lack a right
     │  ├ NotFoundError           the registry says that there is no such repository, tag or blob
-       └ BadReplyError           it answered something that is not a registry's answer
+    │  └ BadReplyError           it answered something that is not a registry's answer
+    └ ResolverError     exit 6   the resolver, or the cluster, does not answer as it should
 
 Every error is one line for a person: where, what, what to do, and a stable code (docs/errors.md).
 `Finding` is the same fact as a value, for places that collect all faults of a file.
