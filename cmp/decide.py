@@ -62,7 +62,7 @@ async def decide(
     rule (`UsageError`).
     """
     _check_pins(asked.options, matched)
-    policies = {rule: _policy(rule, asked.options) for rule in matched.rules}
+    policies = {rule: policy_of(rule, asked.options) for rule in matched.rules}
     errors: list[RetagError] = [_disabled(unit) for unit in matched.unknown]
     assigned: list[tuple[Site, Rule]] = []
     for site in sites:
@@ -103,7 +103,7 @@ async def _verdict(rule: Rule, policy: Policy, asked: Asked, since: float) -> Ve
     return verdict
 
 
-def _policy(rule: Rule, options: Options) -> Policy:
+def policy_of(rule: Rule, options: Options) -> Policy:
     """The rule's policy, as the Application's parameters pin or narrow it."""
     settings = rule.settings
     return compile_policy(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cmp.errors import UsageError
@@ -20,6 +20,7 @@ __all__ = [
     "parse_items",
     "parse_params",
     "repository_of",
+    "without_source",
 ]
 
 # Argo CD's build environment; what plugins get besides (ARGOCD_APP_PARAMETERS) is not in it.
@@ -85,6 +86,15 @@ def from_environment(environment: Mapping[str, str], directory: Path) -> Request
 
     Raises `UsageError` for parameters that are wrong. A parameter wins over a variable.
     """
+    root, path = _split_source(directory, environment.get("ARGOCD_APP_SOURCE_PATH", ""))
+    return replace(without_source(environment), root=root, path=path)
+
+
+def without_source(environment: Mapping[str, str]) -> Request:
+    """The same for who has no source at hand, or none that it trusts: no path is in it.
+
+    Raises `UsageError` as `from_environment` does.
+    """
     name = environment.get("ARGOCD_APP_NAME")
     if not name:
         raise UsageError(
@@ -92,12 +102,9 @@ def from_environment(environment: Mapping[str, str], directory: Path) -> Request
             "ARGOCD_APP_NAME is not set: this is how Argo CD calls a plugin",
             remedy="on a laptop use `retag render PATH --app NAME`",
         )
-    root, path = _split_source(directory, environment.get("ARGOCD_APP_SOURCE_PATH", ""))
     stated = parse_environment(environment)
     return Request(
         name,
-        root,
-        path,
         project=environment.get("ARGOCD_APP_PROJECT_NAME", ""),
         namespace=environment.get("ARGOCD_APP_NAMESPACE", ""),
         kube_version=environment.get("KUBE_VERSION", ""),

@@ -6,16 +6,15 @@ Subcommands are imported when they are called, so that a command pays for its ow
 from __future__ import annotations
 
 import importlib
-import traceback
-from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from cmp import __version__
-from cmp.cli.output import print_lines, styled
+from cmp.cli.output import styled
 from cmp.cli.process import end_on_signals, give_up_output, print_any_character
-from cmp.errors import CombinedError, RenderError, RetagError, UsageError, one_line
+from cmp.errors import RetagError, UsageError
+from cmp.lines import BUG, bug, error_lines
 
 COMMANDS = {
     "render": "cmp.cli.render",
@@ -25,7 +24,6 @@ COMMANDS = {
     "registry": "cmp.cli.registry",
     "completion": "cmp.cli.completion",
 }
-_BUG = 70  # EX_SOFTWARE of sysexits.h
 
 
 class _LazyGroup(click.Group):
@@ -73,7 +71,7 @@ def main() -> None:
         give_up_output()
         _fail(_refused(error), UsageError.exit_code)
     except Exception as error:  # noqa: BLE001  # a bug must not exit with 1, "a difference"
-        _fail(_bug(error), _BUG)
+        _fail(bug(error), BUG)
     raise SystemExit(result if isinstance(result, int) else 0)
 
 
@@ -83,20 +81,8 @@ def _refused(error: OSError) -> RetagError:
     return UsageError("RT246", f"cannot read or write{place}: {error.strerror}")
 
 
-def _bug(error: Exception) -> RetagError:
-    """*error*, which nobody foresaw, as a line to report; a traceback could hold data."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(frame.filename).name}:{frame.lineno}"
-    what = f"unexpected {type(error).__name__}"
-    return RetagError(
-        "RT900", what, where=where, remedy="this is a bug in Retag; please report it"
-    )
-
-
 def _fail(error: RetagError, exit_code: int) -> NoReturn:
     """End with each error as a line on stderr, after what the renderer itself said."""
-    for each in error.errors if isinstance(error, CombinedError) else (error,):
-        if isinstance(each, RenderError) and each.output:
-            print_lines(each.output.rstrip("\n").split("\n"), err=True)
-        click.echo(f"{styled('error', 'red')}: {one_line(str(each))}", err=True)
+    for line in error_lines(error, styled("error", "red")):
+        click.echo(line, err=True)
     raise SystemExit(exit_code)

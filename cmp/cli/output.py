@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from cmp.errors import Finding, Severity, one_line, printable
+from cmp.lines import warning_line
 
 _DIFF_COLOURS = {"-": "red", "+": "green", "@": "cyan"}
 
@@ -59,7 +60,7 @@ def print_errors(findings: Sequence[Finding]) -> None:
 def print_warnings(texts: Iterable[str]) -> None:
     """Warnings on stderr, a line each."""
     for text in texts:
-        click.echo(f"{styled('warning', 'yellow')}: {one_line(text)}", err=True)
+        click.echo(warning_line(text, styled("warning", "yellow")), err=True)
 
 
 def print_findings(findings: Iterable[Finding], *, err: bool) -> None:

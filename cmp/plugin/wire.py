@@ -41,7 +41,7 @@ def pack_environment(environment: dict[bytes, bytes]) -> bytes:
     return _MAGIC + b"%d\n" % len(block) + block
 
 
-def unpack_environment(body: bytes) -> tuple[dict[str, str], int] | None:
+def unpack_environment(body: bytes | bytearray) -> tuple[dict[str, str], int] | None:
     """The environment at the beginning of *body*, and where the manifests begin.
 
     None while it is not whole. What is no UTF-8 is replaced. Raises `WireError`.
@@ -49,7 +49,7 @@ def unpack_environment(body: bytes) -> tuple[dict[str, str], int] | None:
     end = body.find(b"\n", 0, _LONGEST_LINE)
     if end < 0 and len(body) < _LONGEST_LINE and _MAGIC.startswith(body[: len(_MAGIC)]):
         return None
-    [size] = _numbers(body[:end], 1)
+    [size] = _numbers(bytes(body[: max(end, 0)]), 1)
     if size > LARGEST_ENVIRONMENT:
         raise WireError(f"an environment of more than {LARGEST_ENVIRONMENT} bytes")
     start = end + 1
@@ -75,6 +75,15 @@ def unpack_reply(body: bytes) -> tuple[int, bytes, bytes]:
     if body[last:] != _END:
         raise WireError("it is cut short, or goes on")
     return code, body[start:middle], body[middle:last]
+
+
+def cut_stderr(text: str) -> bytes:
+    """*text* as stderr may be: cut after `LONGEST_STDERR` bytes, between two characters."""
+    encoded = text.encode("utf-8", "backslashreplace")
+    if len(encoded) <= LONGEST_STDERR:
+        return encoded
+    mark = "…\n".encode()
+    return encoded[: LONGEST_STDERR - len(mark)].decode("utf-8", "ignore").encode() + mark
 
 
 def _numbers(line: bytes, count: int) -> list[int]:
