@@ -1,18 +1,16 @@
-"""Files that a command's options name: an Application's manifest, and more image fields."""
+"""Files that a command's options name: an Application's manifest."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from cmp.errors import RuleError, UsageError, error_of, raise_together
-from cmp.located import Located, load_documents, read_text
-from cmp.manifests import ImageField, InvalidImageFieldError
+from cmp.errors import UsageError, error_of, raise_together
+from cmp.located import load_documents, read_text
 from cmp.options import Options, parse_environment, parse_items
 from cmp.rules.application import Application
 
 _PLUGIN = "retag"
-_FORM = "write `images: [{path: spec/image, kind: MyKind}]`, as kustomize's configuration does"
 
 
 def read_application(path: Path) -> tuple[Application, Options]:
@@ -59,32 +57,3 @@ def _plugin(manifest: dict[str, Any]) -> dict[str, Any]:
         if isinstance(plugin, dict) and plugin.get("name") == _PLUGIN:
             return plugin
     return {}
-
-
-def read_fields(path: Path) -> list[ImageField]:
-    """Image fields in the form of kustomize's configuration: `images: [{path, kind, …}]`.
-
-    Raises `RuleError` with the place of what is wrong.
-    """
-    fields: list[ImageField] = []
-    documents = load_documents(read_text(path), str(path))
-    if not documents:
-        raise RuleError("RT352", "no image fields here", where=str(path), remedy=_FORM)
-    for document in documents:
-        raise_together([error_of(fault) for fault in document.all_faults()])
-        images = document.get("images")
-        if images is None or not images.items:
-            raise _no_field(document, "no image fields here")
-        for item in images.items:
-            try:
-                fields.append(ImageField.parse(item.data if item.fields else {}))
-            except InvalidImageFieldError as error:
-                raise _no_field(item, str(error)) from None
-    return fields
-
-
-def _no_field(located: Located, what: str) -> RuleError:
-    remedy = (
-        "write `images: [{path: spec/image, kind: MyKind}]`, as kustomize's configuration does"
-    )
-    return RuleError("RT352", what, where=str(located.place), remedy=remedy)

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 import click
 
-from cmp.cli.files import read_application, read_fields
+from cmp.cli.files import read_application
 from cmp.cli.output import print_findings, print_warnings
 from cmp.cli.process import standard_input
 from cmp.cli.progress import progress
 from cmp.errors import Finding, Severity, UsageError, error_of, raise_together
+from cmp.manifests.configured import read_fields
 from cmp.options import Options
 from cmp.pipeline import Generated, Operator, generate, look_closer
 from cmp.registry import Registries, RoutedSource

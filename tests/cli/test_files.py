@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from cmp.cli.files import read_application, read_fields
+from cmp.cli.files import read_application
 from cmp.errors import RuleError, UsageError
+from cmp.manifests.configured import read_fields
 
 HEAD = """\
 apiVersion: argoproj.io/v1alpha1
