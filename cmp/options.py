@@ -140,7 +140,8 @@ def _collect(parse: Callable[[_Stated], tuple[str, Value]], stated: Iterable[_St
             continue
         if name in values:
             errors.append(UsageError("RT224", f"parameter {name} is stated twice"))
-        values[name] = value
+        if value != "" or not BY_NAME[name].allowed:  # a cleared field of Argo CD's form
+            values[name] = value
     raise_together(errors)
     return Options(values)
 
@@ -209,6 +210,8 @@ def _pair(parameter: Parameter, text: str) -> tuple[str, str]:
 
 def _scalar(parameter: Parameter, value: Any) -> str | bool:
     text = _text(parameter, value)
+    if not text:
+        return text
     if parameter.allowed and text not in parameter.allowed:
         raise UsageError(
             "RT223",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Kind(StrEnum):
@@ -31,8 +32,9 @@ class Tool(StrEnum):
 class Parameter:
     """One parameter; *native* is the option of Argo CD's own source that it stands for.
 
-    *choices* are the values of a string that has a few. *refused* says why the option is not
-    supported, and what to do instead; "" for those that are.
+    *choices* are the values of a string that has a few, *default* the one that serves when nothing
+    is stated. *refused* says why the option is not supported, and what to do instead; "" for
+    those that are.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Parameter:
     help: str
     native: str = ""
     choices: tuple[str, ...] = ()
+    default: str = ""
     refused: str = ""
 
     @property
@@ -63,6 +66,22 @@ class Parameter:
         """Its name in `plugin.env`."""
         return "RETAG_" + self.name.upper().replace("-", "_")
 
+    @property
+    def announcement(self) -> dict[str, Any]:
+        """What Argo CD shows of it, with its default: a ParameterAnnouncement, as JSON.
+
+        Of `collectionType` Argo CD knows string, array and map; a bool is a string of the
+        `itemType` boolean (reposerver/repository/repository.proto).
+        """
+        is_bool = self.kind is Kind.BOOL
+        return {
+            "name": self.name,
+            "tooltip": self.help,
+            "collectionType": "string" if is_bool else str(self.kind),
+            **({"itemType": "boolean"} if is_bool else {}),
+            **({"string": self.default} if self.default else {}),
+        }
+
 
 _IN_KUSTOMIZATION = "write it into your kustomization.yaml"
 _ONE_VERSION = "the plugin's image holds one version, which renders all Applications"
@@ -81,22 +100,39 @@ def _directory(name: str, kind: Kind, native: str, text: str = "", refused: str 
     return Parameter(f"directory-{name}", kind, text, f"directory.{native}", refused=refused)
 
 
+# Argo CD's form writes the whole map of a parameter into the Application when one entry is edited.
+# So choices are shown as a parameter of their own: as `pins` they would freeze each image.
+IMAGES = "images"
+
 PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "tool",
         Kind.STRING,
         "What renders the source; `auto` finds out as Argo CD does.",
         choices=("auto", *Tool),
+        default="auto",
     ),
     Parameter("pins", Kind.MAP, "Alias → tag: this tag, whatever the policy says."),
-    Parameter("freeze", Kind.BOOL, "No image moves; each keeps its last good choice."),
+    Parameter(
+        "freeze", Kind.BOOL, "No image moves; each keeps its last good choice.", default="false"
+    ),
     Parameter(
         "output",
         Kind.STRING,
         "What is written into the manifests.",
         choices=("tag", "tag@digest", "digest"),
     ),
-    Parameter("allow-empty", Kind.BOOL, "A render without any object is not an error."),
+    Parameter(
+        "allow-empty",
+        Kind.BOOL,
+        "A render without any object is not an error.",
+        default="false",
+    ),
+    Parameter(
+        IMAGES,
+        Kind.MAP,
+        "Shows what was chosen, in Argo CD's Parameters tab; stated, it has no effect.",
+    ),
     _helm("release-name", Kind.STRING, "releaseName", "Default: the Application's name."),
     _helm("namespace", Kind.STRING, "namespace", "Default: the destination namespace."),
     _helm(
@@ -190,3 +226,6 @@ PARAMETERS: tuple[Parameter, ...] = (
 
 BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 BY_VARIABLE = {parameter.variable: parameter for parameter in PARAMETERS}
+# What plugin.yaml announces: the plugin's own parameters. Argo CD's form has a row for each one,
+# and cannot add others; a renderer's options are most of the table, and belong in Git.
+ANNOUNCED = tuple(each for each in PARAMETERS if each.tool is None and each.name != IMAGES)

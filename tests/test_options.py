@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cmp.errors import CombinedError, UsageError
 from cmp.options import Options, parse_environment, parse_items, parse_json, parse_params
-from cmp.parameters import BY_NAME, BY_VARIABLE, PARAMETERS, Kind, Tool
+from cmp.parameters import ANNOUNCED, BY_NAME, BY_VARIABLE, PARAMETERS, Kind, Tool
 
 SUPPORTED = [parameter for parameter in PARAMETERS if not parameter.refused]
 
@@ -45,10 +45,31 @@ def test_each_parameter_says_what_it_does_or_why_it_is_refused() -> None:
     assert all(bool(each.help) != bool(each.refused) for each in PARAMETERS)
 
 
+def test_what_is_announced_can_be_given_back() -> None:
+    shown = {each.name: each.announcement for each in ANNOUNCED}
+    given = [
+        {"name": name, "string": of["string"]} for name, of in shown.items() if "string" in of
+    ]
+
+    assert list(shown) == ["tool", "pins", "freeze", "output", "allow-empty"]
+    assert shown["pins"]["collectionType"] == "map"
+    assert shown["freeze"]["itemType"] == "boolean"
+    assert parse_items(given) == Options({"tool": "auto", "freeze": False, "allow-empty": False})
+
+
+def test_choices_are_never_announced_as_pins_since_argo_cds_form_writes_whole_maps() -> None:
+    assert not {"map", "array"} & BY_NAME["pins"].announcement.keys()
+
+
 @pytest.mark.parametrize(
     ("text", "values"),
     [
         pytest.param("", {}, id="nothing"),
+        pytest.param(
+            '[{"name": "output", "string": ""}, {"name": "freeze", "string": ""}]',
+            {},
+            id="fields that were cleared in Argo CD's form",
+        ),
         pytest.param("null", {}, id="null"),
         pytest.param("[]", {}, id="none"),
         pytest.param(
@@ -193,6 +214,12 @@ def test_arguments_that_state_no_parameters_are_refused(
 @pytest.mark.parametrize("text", ["", "auto"])
 def test_tool_auto_is_to_find_out(text: str) -> None:
     assert Options({"tool": text}).tool is None
+
+
+def test_a_cleared_parameter_leaves_what_a_variable_says() -> None:
+    stated = parse_environment({"ARGOCD_ENV_RETAG_FREEZE": "true"})
+
+    assert (stated | parse_json('[{"name": "freeze", "string": ""}]')).freeze
 
 
 def test_options_that_are_not_stated_are_empty() -> None:
