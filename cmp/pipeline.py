@@ -10,7 +10,8 @@ from cmp.decide import Asked, Decision, decide
 from cmp.errors import ManifestError
 from cmp.judge import with_facts
 from cmp.lookups import Direct
-from cmp.manifests import ImageField, find_images, is_empty, rewrite
+from cmp.manifests import ImageField
+from cmp.memo import Memo
 from cmp.ports import ApplicationInfo, Lookups
 from cmp.registry.port import TagSource
 from cmp.registry.secrets import NoSecrets, Secrets
@@ -25,7 +26,8 @@ from cmp.store import Store
 class Operator:
     """What the operator gives each render: rules, registries, keys, what a renderer may do.
 
-    *lookups* make the choices; by default each is made anew.
+    *lookups* make the choices; by default each is made anew. *memo* remembers manifests; by
+    default each are read anew.
     """
 
     rules: RuleSet
@@ -34,6 +36,7 @@ class Operator:
     fields: Sequence[ImageField] = ()
     secrets: Secrets = field(default_factory=NoSecrets)
     lookups: Lookups | None = None
+    memo: Memo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,9 @@ async def resolve(
     store: Store,
 ) -> Generated:
     """The same for manifests that are *rendered* already, elsewhere perhaps."""
-    if not request.options.allow_empty and is_empty(rendered):
+    memo = operator.memo or Memo()
+    manifests = await memo.manifests(rendered)
+    if not request.options.allow_empty and await memo.is_empty(manifests):
         raise ManifestError(
             "RT470",
             "the render has no objects, and Argo CD would prune all that is there",
@@ -71,12 +76,13 @@ async def resolve(
         )
     application = applications.application(request)
     matched = rules_for(operator.rules, application)
-    sites = find_images(rendered, matched.repositories, operator.fields)
+    sites = await memo.sites(manifests, matched.repositories, operator.fields)
     lookups = operator.lookups or Direct(operator.tags)
     asked = Asked(lookups, operator.secrets, await store.choices(request.name), request.options)
     decisions = await decide(sites, matched, application, asked)
     edits = {decision.site: str(decision.after) for decision in decisions if decision.changed}
-    return Generated(application, matched, rendered, rewrite(rendered, edits), tuple(decisions))
+    written = await memo.rewritten(manifests, edits)
+    return Generated(application, matched, rendered, written, tuple(decisions))
 
 
 async def look_closer(generated: Generated, tags: TagSource) -> Generated:
