@@ -15,6 +15,7 @@ from cmp.render.cluster import api_versions, kube_version
 from cmp.render.dependencies import build_dependencies
 from cmp.render.paths import check_links, inside, locate
 from cmp.render.permissions import Permissions
+from cmp.render.schemas import check_schemas
 from cmp.render.workspace import Workspace
 from cmp.request import Request
 
@@ -40,11 +41,20 @@ def render_helm(request: Request, permissions: Permissions, workspace: Workspace
         request, _values_files(request, workspace), _file_parameters(request, workspace)
     )
     try:
-        return workspace.run(*arguments, cwd=workspace.source)
+        return _template(workspace.source, arguments, request, workspace)
     except RenderError as error:
         if _MISSING_DEPENDENCIES not in error.output:
             raise
-    return workspace.run(*arguments, cwd=build_dependencies(permissions, workspace))
+    chart = build_dependencies(permissions, workspace)
+    return _template(chart, arguments, request, workspace)
+
+
+def _template(
+    chart: Path, arguments: Sequence[str], request: Request, workspace: Workspace
+) -> bytes:
+    if not request.options.flag("helm-skip-schema-validation"):
+        check_schemas(chart)
+    return workspace.run(*arguments, cwd=chart)
 
 
 def template_arguments(
