@@ -116,6 +116,10 @@ class Tag:
     unanswered: str = ""
 
 
+class StaleTags(dict[str, Tag]):
+    """Tags by name as they were once, where the registry tells nothing when it is asked."""
+
+
 def positions_as_times(names: Iterable[str], *, newest_first: bool) -> dict[str, int]:
     """Stand-ins for the build times of *names*, which a registry lists in the order of age.
 

@@ -12,6 +12,7 @@ from copy import copy
 from dataclasses import dataclass
 
 from cmp.cosign import Claim
+from cmp.errors import UnreachableError
 from cmp.reference import Repository
 from cmp.registry.port import TagSource
 from cmp.registry.remembered import Once, OncePerTag, Terms
@@ -46,7 +47,9 @@ class Sizes:
 class CachedTags:
     """What *origin* answered up to *ttl* seconds ago; its errors up to *grace* seconds.
 
-    *clock* gives seconds and never goes back. While a listing is fresh it is the same object.
+    So long serves a stale listing, too, since the registry may answer again. *clock* gives seconds
+    and never goes back, *wall* those since the epoch. While a listing is fresh it is the same
+    object.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class CachedTags:
         origin: TagSource,
         *,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
         ttl: float = TTL,
         grace: float = GRACE,
         sizes: Sizes | None = None,
@@ -61,9 +65,16 @@ class CachedTags:
         room = sizes or Sizes()
         terms = Terms(clock, ttl, grace)
         self._origin = origin
+        self._clock = clock
+        self._wall = wall
         self._pull_secret = ""
+        self._instant = 0.0  # by *wall*
+        self._since = float("-inf")  # the same by *clock*
         self._listings: Once[tuple[str, Repository], Listing] = Once(
-            terms, room.names, lambda listing: _of_names(listing.names)
+            terms,
+            room.names,
+            lambda listing: _of_names(listing.names),
+            passes=lambda listing: bool(listing.stale),
         )
         self._tags: OncePerTag[tuple[str, Repository, Needs]] = OncePerTag(
             terms, room.tags, _of_tag
@@ -80,15 +91,28 @@ class CachedTags:
         return view
 
     def since(self, instant: float) -> CachedTags:
-        """The same, that tells nothing seen before *instant* (seconds since the epoch)."""
+        """The same, that tells nothing seen before *instant* (seconds since the epoch).
+
+        An instant in the future counts as now.
+        """
         view = copy(self)
         view._origin = self._origin.since(instant)  # noqa: SLF001  # its own class
+        view._instant = instant  # noqa: SLF001
+        view._since = self._clock() - max(0.0, self._wall() - instant)  # noqa: SLF001
         return view
 
     async def list_tags(self, repository: Repository) -> Listing:
         """All tag names of *repository*."""
-        key = self._pull_secret, repository
-        return await self._listings.get(key, lambda: self._origin.list_tags(repository))
+        listing = await self._listings.get(
+            (self._pull_secret, repository),
+            lambda: self._origin.list_tags(repository),
+            since=self._since,
+        )
+        if listing.stale and listing.observed_at < self._instant:
+            # Another was content with it; to ask again at once would get no answer either.
+            what = f"a refresh was asked for, and the registry gives nothing new: {listing.stale}"
+            raise UnreachableError("RT533", what)
+        return listing
 
     async def describe(
         self, repository: Repository, names: Sequence[str], needs: Needs
@@ -98,12 +122,15 @@ class CachedTags:
             (self._pull_secret, repository, needs),
             names,
             lambda missing: self._origin.describe(repository, missing, needs),
+            since=self._since,
         )
 
     async def signatures(self, repository: Repository, digest: str) -> Sequence[Claim]:
         """What claims to be a signature of *digest*."""
         key = self._pull_secret, repository, digest
-        return await self._claims.get(key, lambda: self._origin.signatures(repository, digest))
+        return await self._claims.get(
+            key, lambda: self._origin.signatures(repository, digest), since=self._since
+        )
 
 
 def _of_names(names: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ Which build time counts is a rule that is passed in (`cmp.registry.buildtime`).
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
@@ -24,6 +25,7 @@ from cmp.registry.documents import (
     read_config,
     read_manifest,
 )
+from cmp.registry.progress import current
 from cmp.tags import Fault, Needs, Tag
 
 # The limit on manifests that the OCI distribution specification asks of registries ("SHOULD
@@ -78,9 +80,16 @@ class Describer:
         if needs.names_only:
             return {name: Tag(name) for name in names}
         opened = _Opened(repository, content, self._documents, self._configs)
-        resolved = await _each(names, content.resolve)
-        manifests = [found for found in resolved.values() if isinstance(found, Descriptor)]
-        described = await _each(manifests, lambda manifest: self._tag(opened, manifest, needs))
+        progress = current()
+        progress.expect(len(set(names)))
+        resolved = await _each(names, content.resolve, lambda _: progress.advance())
+        named = Counter(found for found in resolved.values() if isinstance(found, Descriptor))
+        progress.advance(len(resolved) - named.total())  # of which no more can be read
+        described = await _each(
+            named,
+            lambda manifest: self._tag(opened, manifest, needs),
+            lambda manifest: progress.advance(named[manifest]),
+        )
         tags = {
             name: found if isinstance(found, Tag) else described[found]
             for name, found in resolved.items()
@@ -169,9 +178,14 @@ def faulty(error: RegistryError) -> Tag:
 
 
 async def _each(
-    items: Iterable[_Item], ask: Callable[[_Item], Awaitable[_Answer]]
+    items: Iterable[_Item],
+    ask: Callable[[_Item], Awaitable[_Answer]],
+    tell: Callable[[_Item], None],
 ) -> dict[_Item, _Answer | Tag]:
-    """The answer for each of *items*, or the tag that an error makes of it; some at a time."""
+    """The answer for each of *items*, or the tag that an error makes of it; some at a time.
+
+    Whatever it is, *tell* is told that it is there.
+    """
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def answer(item: _Item) -> _Answer | Tag:
@@ -180,6 +194,8 @@ async def _each(
                 return await ask(item)
             except RegistryError as error:
                 return faulty(error)
+            finally:
+                tell(item)
 
     unique = list(dict.fromkeys(items))
     return dict(zip(unique, await asyncio.gather(*map(answer, unique)), strict=True))

@@ -2,19 +2,22 @@
 
 Who asks what is being asked already waits for that answer. A failure is an answer too: all who
 wait get it, and for a moment nobody asks again, since a registry in trouble needs that most.
+
+Who needs to know what is there *since* some second is served by no question put before it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from cachetools import LRUCache, TLRUCache
 
 from cmp.errors import RegistryError
-from cmp.tags import Fault, Tag
+from cmp.registry.progress import Progress, current, reporting
+from cmp.tags import Fault, StaleTags, Tag
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Answer = TypeVar("_Answer")
@@ -23,12 +26,17 @@ _Answer = TypeVar("_Answer")
 # a key, besides what the answers have.
 _EACH = 1024
 _ENTRY = 100
+_EVER = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[_Answer]):
-    """What came of a question, which serves while the clock is before *until* (seconds)."""
+    """What came of a question put at *asked*; it serves while the clock is before *until*.
 
+    Both in seconds.
+    """
+
+    asked: float
     until: float
     result: _Answer | RegistryError
 
@@ -54,53 +62,99 @@ class Terms:
 
     def answered(self, answer: _Answer, asked: float) -> Outcome[_Answer]:
         """The outcome of a question that was put at *asked*."""
-        return Outcome(asked + self.ttl, answer)
+        return Outcome(asked, asked + self.ttl, answer)
 
-    def passing(self, result: _Answer | RegistryError) -> Outcome[_Answer]:
-        """The outcome where *result* tells of a trouble that may be over soon."""
-        return Outcome(self.clock() + self.grace, result)
+    def passing(self, result: _Answer | RegistryError, asked: float) -> Outcome[_Answer]:
+        """The same where *result* tells of a trouble that may be over soon."""
+        return Outcome(asked, self.clock() + self.grace, result)
+
+
+@dataclass(slots=True, eq=False)
+class _Flight(Generic[_Answer]):
+    """A question under way: put at *asked*, told of by *progress*, answered by *task*."""
+
+    asked: float
+    progress: Progress
+    task: asyncio.Task[_Answer] = field(init=False)
+
+    async def land(self) -> _Answer:
+        """What it brings; whoever is cancelled while waiting leaves it to the others."""
+        current().follow(self.progress)
+        return await asyncio.shield(self.task)
 
 
 class Once(Generic[_Key, _Answer]):
     """One answer for each key.
 
-    *room* bounds the bytes that are remembered, of which an answer has *size*.
+    *room* bounds the bytes that are remembered, of which an answer has *size*. An answer that
+    *passes* tells of a trouble that may be over soon.
     """
 
-    def __init__(self, terms: Terms, room: int, size: Callable[[_Answer], int]) -> None:
+    def __init__(
+        self,
+        terms: Terms,
+        room: int,
+        size: Callable[[_Answer], int],
+        *,
+        passes: Callable[[_Answer], bool] = lambda _: False,
+    ) -> None:
         self._terms = terms
+        self._passes = passes
         self._outcomes: TLRUCache[_Key, Outcome[_Answer]] = TLRUCache(
             room,
             ttu=lambda _key, outcome, _now: outcome.until,
             timer=terms.clock,
             getsizeof=lambda outcome: _EACH + _size(outcome, size),
         )
-        self._flights: dict[_Key, asyncio.Task[Outcome[_Answer]]] = {}
+        self._flights: dict[_Key, _Flight[Outcome[_Answer]]] = {}
 
-    async def get(self, key: _Key, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
-        """The answer of *ask*, now or a moment ago. Raises its `RegistryError` likewise.
-
-        Whoever is cancelled while waiting leaves the question to the others.
-        """
+    async def get(
+        self, key: _Key, ask: Callable[[], Awaitable[_Answer]], *, since: float = _EVER
+    ) -> _Answer:
+        """The answer of *ask*, now or a moment ago. Raises its `RegistryError` likewise."""
         outcome = self._outcomes.get(key)
-        if outcome is None:
+        if outcome is None or outcome.asked < since:
             flight = self._flights.get(key)
-            if flight is None:
-                flight = self._flights[key] = asyncio.create_task(self._ask(key, ask))
-            outcome = await asyncio.shield(flight)
+            if flight is None or flight.asked < since:
+                flight = self._take_off(key, ask)
+            outcome = await flight.land()
+        current().learn(outcome.asked, outcome.until)
         return outcome.get()
 
-    async def _ask(self, key: _Key, ask: Callable[[], Awaitable[_Answer]]) -> Outcome[_Answer]:
-        asked = self._terms.clock()
+    def _take_off(
+        self, key: _Key, ask: Callable[[], Awaitable[_Answer]]
+    ) -> _Flight[Outcome[_Answer]]:
+        flight = _Flight[Outcome[_Answer]](self._terms.clock(), Progress())
+        flight.task = asyncio.create_task(self._ask(key, ask, flight))
+        self._flights[key] = flight
+        return flight
+
+    async def _ask(
+        self,
+        key: _Key,
+        ask: Callable[[], Awaitable[_Answer]],
+        flight: _Flight[Outcome[_Answer]],
+    ) -> Outcome[_Answer]:
+        outcome: Outcome[_Answer]
         try:
-            outcome = self._terms.answered(await ask(), asked)
+            with reporting(flight.progress):
+                answer = await ask()
+            told = self._terms.passing if self._passes(answer) else self._terms.answered
+            outcome = told(answer, flight.asked)
         except RegistryError as error:
-            outcome = self._terms.passing(error)
+            outcome = self._terms.passing(error, flight.asked)
         finally:
-            del self._flights[key]
-        if self._outcomes.getsizeof(outcome) <= self._outcomes.maxsize:
-            self._outcomes[key] = outcome
+            if self._flights[key] is flight:
+                del self._flights[key]
+        self._remember(key, outcome)
         return outcome
+
+    def _remember(self, key: _Key, outcome: Outcome[_Answer]) -> None:
+        """Keeps *outcome*, unless that of a later question is there."""
+        known = self._outcomes.get(key)
+        newest = known is None or known.asked <= outcome.asked
+        if newest and self._outcomes.getsizeof(outcome) <= self._outcomes.maxsize:
+            self._outcomes[key] = outcome
 
 
 def _size(outcome: Outcome[_Answer], size: Callable[[_Answer], int]) -> int:
@@ -122,61 +176,84 @@ class OncePerTag(Generic[_Key]):
         self._terms = terms
         self._size = size
         self._known: LRUCache[_Key, _Tags] = LRUCache(room, getsizeof=self._sizes)
-        self._flights: dict[_Key, dict[str, asyncio.Task[_Tags]]] = {}
+        self._flights: dict[_Key, dict[str, _Flight[_Tags]]] = {}
 
-    async def get(self, key: _Key, names: Sequence[str], ask: _Describe) -> dict[str, Tag]:
+    async def get(
+        self, key: _Key, names: Sequence[str], ask: _Describe, *, since: float = _EVER
+    ) -> dict[str, Tag]:
         """The tags of *names*, those not known asked for in one call of *ask*.
 
         Raises its `RegistryError`, then and for a moment, for all of the names in that call.
         """
-        found = self._fresh(key, names)
+        found = self._fresh(key, names, since)
         for outcome in found.values():
             outcome.get()
-        for flight in self._under_way(key, [name for name in names if name not in found], ask):
-            found |= await asyncio.shield(flight)
-        return {name: found[name].get() for name in names}
+        missing = [name for name in names if name not in found]
+        for flight in self._under_way(key, missing, ask, since):
+            found |= await flight.land()
+        outcomes = {name: found[name] for name in names}
+        if outcomes:
+            oldest = min(outcome.asked for outcome in outcomes.values())
+            current().learn(oldest, min(outcome.until for outcome in outcomes.values()))
+        return {name: outcome.get() for name, outcome in outcomes.items()}
 
-    def _fresh(self, key: _Key, names: Sequence[str]) -> dict[str, Outcome[Tag]]:
+    def _fresh(self, key: _Key, names: Sequence[str], since: float) -> dict[str, Outcome[Tag]]:
         known, now = self._known.get(key, {}), self._terms.clock()
         return {
             name: outcome
             for name in names
-            if (outcome := known.get(name)) is not None and now < outcome.until
+            if (outcome := known.get(name)) is not None
+            and now < outcome.until
+            and since <= outcome.asked
         }
 
     def _under_way(
-        self, key: _Key, names: Sequence[str], ask: _Describe
-    ) -> set[asyncio.Task[_Tags]]:
+        self, key: _Key, names: Sequence[str], ask: _Describe, since: float
+    ) -> list[_Flight[_Tags]]:
         """Who brings *names*: whom others have sent already, and one more for the rest."""
         if not names:
-            return set()
+            return []
         flights = self._flights.setdefault(key, {})
-        missing = [name for name in dict.fromkeys(names) if name not in flights]
+        missing = [
+            name
+            for name in dict.fromkeys(names)
+            if (flight := flights.get(name)) is None or flight.asked < since
+        ]
         if missing:
-            flights |= dict.fromkeys(missing, asyncio.create_task(self._ask(key, missing, ask)))
-        return {flights[name] for name in names}
+            mine = _Flight[_Tags](self._terms.clock(), Progress())
+            mine.task = asyncio.create_task(self._ask(key, missing, ask, mine))
+            flights |= dict.fromkeys(missing, mine)
+        return list(dict.fromkeys(flights[name] for name in names))
 
-    async def _ask(self, key: _Key, names: Sequence[str], ask: _Describe) -> _Tags:
-        asked = self._terms.clock()
+    async def _ask(
+        self, key: _Key, names: Sequence[str], ask: _Describe, flight: _Flight[_Tags]
+    ) -> _Tags:
+        outcomes: _Tags
+        old = False
         try:
-            tags = await ask(names)
-            outcomes = {name: self._outcome(tags[name], asked) for name in names}
+            with reporting(flight.progress):
+                tags = await ask(names)
+            old = isinstance(tags, StaleTags)
+            told = self._terms.passing if old else self._outcome
+            outcomes = {name: told(tags[name], flight.asked) for name in names}
         except RegistryError as error:
-            outcomes = dict.fromkeys(names, self._terms.passing(error))
+            outcomes = dict.fromkeys(names, self._terms.passing(error, flight.asked))
         finally:
-            self._land(key, names)
-        self._remember(key, outcomes)
+            self._land(key, names, flight)
+        if not old:  # else the next who asks may get what there is now
+            self._remember(key, outcomes)
         return outcomes
 
     def _outcome(self, tag: Tag, asked: float) -> Outcome[Tag]:
         if tag.fault is Fault.UNREADABLE:
-            return self._terms.passing(tag)
+            return self._terms.passing(tag, asked)
         return self._terms.answered(tag, asked)
 
-    def _land(self, key: _Key, names: Sequence[str]) -> None:
+    def _land(self, key: _Key, names: Sequence[str], flight: _Flight[_Tags]) -> None:
         flights = self._flights[key]
         for name in names:
-            del flights[name]
+            if flights.get(name) is flight:
+                del flights[name]
         if not flights:
             del self._flights[key]
 
@@ -187,7 +264,9 @@ class OncePerTag(Generic[_Key]):
     def _remember(self, key: _Key, outcomes: _Tags) -> None:
         """Keeps *outcomes*, and of what was known what still serves: names come and go."""
         known, now = self._known.pop(key, {}), self._terms.clock()
-        serving = {name: each for name, each in known.items() if now < each.until}
-        kept = serving | outcomes
+        kept = {name: each for name, each in known.items() if now < each.until}
+        for name, outcome in outcomes.items():
+            if name not in kept or kept[name].asked <= outcome.asked:
+                kept[name] = outcome
         if self._known.getsizeof(kept) <= self._known.maxsize:
             self._known[key] = kept
