@@ -1,0 +1,213 @@
+"""What the resolver answers: an environment and manifests become an exit code and two streams."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from cmp import report
+from cmp.cosign import PublicKey
+from cmp.decide import policy_of
+from cmp.errors import RetagError, raise_together
+from cmp.keys import keys_of
+from cmp.lines import BUG, bug, error_lines, warning_line
+from cmp.pipeline import Generated, Operator, look_closer, resolve
+from cmp.plugin import wire
+from cmp.policy import Policy
+from cmp.ports import ApplicationInfo, Clock, Lookups
+from cmp.request import Request, without_source
+from cmp.rules import Rule, rules_for
+from cmp.rules.application import Application
+from cmp.store import Store
+
+_logger = logging.getLogger("retag.resolver")
+
+BUDGET = 10.0  # seconds for look-ups in a request; the plugin gives up after 20
+
+
+class SharedChoices(Protocol):
+    """Look-ups that many requests share, such as `cmp.shared.SharedLookups`."""
+
+    def until(self, ends: float, /) -> Lookups:
+        """They, for one who waits until *ends* (monotonic seconds)."""
+        ...
+
+    def begin(
+        self, rule: Rule, policy: Policy, keys: Sequence[PublicKey], /, *, since: float = 0
+    ) -> None:
+        """Start one without waiting for it."""
+        ...
+
+
+class Configuration(Protocol):
+    """One version of what the operator gives, such as `sidecar.configuration.Configuration`."""
+
+    @property
+    def operator(self) -> Operator:
+        """Rules, registries, keys."""
+        ...
+
+    @property
+    def lookups(self) -> SharedChoices:
+        """What looks up."""
+        ...
+
+    @property
+    def faults(self) -> Sequence[RetagError]:
+        """Why no request can be answered by it; mostly none."""
+        ...
+
+
+class Current(Protocol):
+    """Where the version that holds now comes from, such as `sidecar.reload.Current`."""
+
+    def use(self) -> AbstractAsyncContextManager[Configuration]:
+        """That version, which stays whole while it is in use."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the plugin exits with, and prints."""
+
+    exit_code: int
+    stderr: bytes
+    stdout: bytes = b""
+
+
+class Unwatched:
+    """The `ApplicationInfo` without a cluster: nothing is known but what the request says."""
+
+    def application(self, request: Request, /) -> Application:
+        """The Application by Argo CD's instance name: `name`, or `namespace_name`."""
+        namespace, _, name = request.name.rpartition("_")
+        return Application(name=name, namespace=namespace, project=request.project)
+
+
+class Resolver:
+    """Answers for the version of the configuration that is current at each request.
+
+    *clock* is in monotonic seconds, *wall* in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        current: Current,
+        applications: ApplicationInfo,
+        store: Store,
+        *,
+        clock: Callable[[], float],
+        wall: Clock,
+        budget: float = BUDGET,
+    ) -> None:
+        self._current = current
+        self._applications = applications
+        self._store = store
+        self._clock = clock
+        self._wall = wall
+        self._budget = budget
+        self._beginning: set[asyncio.Task[None]] = set()
+
+    def begin(self, environment: Mapping[str, str]) -> None:
+        """Start, in the background, the look-ups that the Application may need. Never raises."""
+        task = asyncio.create_task(self._begin(environment))
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+
+    async def answer(
+        self, path: str, environment: Mapping[str, str], manifests: bytes, arrived: float
+    ) -> Reply:
+        """What the request for *path* gets, that came at *arrived* by the clock. Never raises."""
+        try:
+            async with self._current.use() as configuration:
+                generated = await self._resolve(configuration, environment, manifests, arrived)
+                stdout = await self._shown(path, generated, configuration.operator, arrived)
+        except RetagError as error:
+            return failed(error)
+        except Exception as error:  # whatever it is, a tenant gets a line and never a traceback
+            _logger.exception("a request ended in a bug")
+            return failed(bug(error), BUG)
+        warnings = map(warning_line, report.warnings(generated))
+        return Reply(0, _stderr(warnings), stdout)
+
+    async def aclose(self) -> None:
+        """Start nothing more."""
+        tasks = list(self._beginning)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _resolve(
+        self,
+        configuration: Configuration,
+        environment: Mapping[str, str],
+        manifests: bytes,
+        arrived: float,
+    ) -> Generated:
+        request = without_source(environment)
+        raise_together(configuration.faults)
+        lookups = configuration.lookups.until(arrived + self._budget)
+        operator = replace(configuration.operator, lookups=lookups)
+        return await resolve(request, manifests, operator, self._applications, self._store)
+
+    async def _shown(
+        self, path: str, generated: Generated, operator: Operator, arrived: float
+    ) -> bytes:
+        if path == wire.GENERATE:
+            return generated.manifests
+        if path == wire.PARAMETERS:
+            from sidecar.announce import announce  # noqa: PLC0415  # few requests are for it
+
+            return announce(generated)
+        closer = await self._closer(generated, operator, arrived)
+        shown = report.as_json(closer) | {
+            "manifests": generated.manifests.decode("utf-8", "replace"),
+            "explain": report.explain(closer, now=self._wall()),
+        }
+        return await asyncio.to_thread(_json, shown)
+
+    async def _closer(self, generated: Generated, operator: Operator, arrived: float) -> Generated:
+        """*generated*, with what more can be told of it in time."""
+        try:
+            async with asyncio.timeout(max(arrived + self._budget - self._clock(), 0)):
+                return await look_closer(generated, operator.tags)
+        except TimeoutError:
+            return generated
+
+    async def _begin(self, environment: Mapping[str, str]) -> None:
+        try:
+            async with self._current.use() as configuration:
+                application = self._applications.application(
+                    request := without_source(environment)
+                )
+                operator = configuration.operator
+                for rule in rules_for(operator.rules, application).rules:
+                    policy = policy_of(rule, request.options)
+                    if request.options.freeze or policy.decided() is not None:
+                        continue
+                    keys = keys_of(rule, operator.secrets)
+                    configuration.lookups.begin(
+                        rule, policy, keys, since=application.refresh_asked_at
+                    )
+        except RetagError:
+            pass  # the answer will say so
+        except Exception:
+            _logger.exception("look-ups could not be started")
+
+
+def failed(error: RetagError, exit_code: int | None = None) -> Reply:
+    """The reply that says *error*; it exits as the command line would."""
+    return Reply(error.exit_code if exit_code is None else exit_code, _stderr(error_lines(error)))
+
+
+def _stderr(lines: Any) -> bytes:
+    return wire.cut_stderr("".join(f"{line}\n" for line in lines))
+
+
+def _json(shown: Mapping[str, Any]) -> bytes:
+    return json.dumps(shown).encode()

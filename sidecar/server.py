@@ -1,0 +1,181 @@
+"""Serving: the plugin's socket and the port for probes in one event loop, from start to drain."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import resource
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Self, cast
+
+from starlette.types import ASGIApp
+from uvicorn import Config, Server
+
+from cmp.errors import ResolverError
+from cmp.meter import Meter, Unmetered
+from sidecar.app import App
+from sidecar.health import Metrics, health
+from sidecar.protocol import LARGEST_HEAD, Gate, GuardedProtocol, Limits
+from sidecar.unixsocket import UnixSocket
+
+GRACE = 20.0  # seconds for requests in work when the end is asked for; the plugin waits no longer
+_LAST_WORDS = 1.0  # seconds for the replies to what the end of the grace interrupts
+_BACKLOG = 512  # connections that the kernel accepts for us; more than are let in at a time
+_PROBES = Limits(head=5.0, body=5.0, answer=10.0, connections=32)  # of kubelets and Prometheus
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where is listened: the plugin's socket, for those *uids*; and host and port for probes."""
+
+    socket: Path
+    uids: frozenset[int]
+    probes: tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """What the probes tell: whether the configuration was read, and the metrics."""
+
+    configured: Callable[[], bool]
+    metrics: Metrics
+    meter: Meter = field(default_factory=Unmetered)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What serves now; *port* is that of the probes."""
+
+    port: int
+
+
+@asynccontextmanager
+async def serving(
+    app: App,
+    places: Places,
+    probed: Probed,
+    *,
+    limits: Limits | None = None,
+    grace: float = GRACE,
+) -> AsyncIterator[Serving]:
+    """Serve *app* for the time of the context: from when both places accept connections.
+
+    At its end nobody new is let in; requests that came before are answered, for *grace* seconds at
+    most, and the rest gets one line. Raises `ResolverError` where a place cannot be had.
+    """
+    _raise_descriptor_limit()
+    gate = Gate(places.uids, limits or Limits(), probed.meter)
+    with UnixSocket(places.socket) as bound, _probes_socket(*places.probes) as port:
+
+        def why_not_ready() -> str:
+            if not probed.configured():
+                return "the configuration was not read yet"
+            return "" if _answers(bound) else "the socket does not answer"
+
+        probing = health(why_not_ready, probed.metrics)
+        probes_gate = Gate(None, _PROBES, Unmetered())
+        async with (
+            _Listener(probing, port, probes_gate) as probes,
+            _Listener(app.asgi, bound.socket, gate) as requests,
+        ):
+            try:
+                yield Serving(port.getsockname()[1])
+            finally:
+                bound.remove()
+                await requests.drain(grace, app.stop)
+                await probes.drain(0, lambda: None)
+
+
+class _Listener:
+    """A uvicorn server on a socket of ours, without its signal handlers and its main loop."""
+
+    def __init__(self, app: ASGIApp, bound: socket.socket, gate: Gate) -> None:
+        self._socket = bound
+        self._gate = gate
+        protocol = cast("type[asyncio.Protocol]", partial(GuardedProtocol, gate=gate))
+        config = Config(
+            cast("Any", app),
+            http=protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            headers=[("connection", "close")],
+            backlog=_BACKLOG,
+            h11_max_incomplete_event_size=LARGEST_HEAD,
+        )
+        config.load()
+        self._server = Server(config)
+        self._server.lifespan = config.lifespan_class(config)
+        self._server.server_state.default_headers = config.encoded_headers
+
+    async def __aenter__(self) -> Self:
+        await self._server.startup(sockets=[self._socket])
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._close()
+        self._gate.cut_all()
+        await asyncio.gather(*self._server.server_state.tasks, return_exceptions=True)
+        await self._gate.idle.wait()
+
+    async def drain(self, grace: float, stop: Callable[[], None]) -> None:
+        """Let who is connected, or about to be, have an answer; after *grace* seconds `stop`."""
+        await self._accept_the_last()
+        self._close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._gate.idle.wait()
+        stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS):
+                await self._gate.idle.wait()
+
+    async def _accept_the_last(self) -> None:
+        """Accept what the kernel holds; closing the socket would cut those off unanswered."""
+        for _ in range(2):  # the loop looks at its sockets between the two
+            await asyncio.sleep(0)
+
+    def _close(self) -> None:
+        for server in self._server.servers:
+            server.close()
+
+
+def _answers(bound: UnixSocket) -> bool:
+    """Whether who connects to the socket's path comes to this process."""
+    if not bound.in_place:
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.setblocking(False)
+        # A queue that is full (EAGAIN) is served as fast as this loop can.
+        return client.connect_ex(os.fsencode(bound.path)) in {0, errno.EAGAIN}
+
+
+def _probes_socket(host: str, port: int) -> socket.socket:
+    """A listening TCP socket; an empty *host* is every address of both families."""
+    both = not host and socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both or ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, dualstack_ipv6=both)
+    except OSError as error:
+        raise ResolverError(
+            "RT616",
+            f"the probes' address cannot be listened at: {error.strerror}",
+            where=f"{host}:{port}",
+            remedy="name another with --health-probe-bind-address",
+        ) from None
+
+
+def _raise_descriptor_limit() -> None:
+    """Let this process open as many files as it may; containers begin with as few as 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
