@@ -20,6 +20,7 @@ __all__ = [
     "parse_items",
     "parse_params",
     "repository_of",
+    "split_source",
     "without_source",
 ]
 
@@ -86,7 +87,7 @@ def from_environment(environment: Mapping[str, str], directory: Path) -> Request
 
     Raises `UsageError` for parameters that are wrong. A parameter wins over a variable.
     """
-    root, path = _split_source(directory, environment.get("ARGOCD_APP_SOURCE_PATH", ""))
+    root, path = split_source(directory, environment.get("ARGOCD_APP_SOURCE_PATH", ""))
     return replace(without_source(environment), root=root, path=path)
 
 
@@ -114,7 +115,7 @@ def without_source(environment: Mapping[str, str]) -> Request:
     )
 
 
-def _split_source(directory: Path, path: str) -> tuple[Path, str]:
+def split_source(directory: Path, path: str) -> tuple[Path, str]:
     """The repository's root, and the source's path in it.
 
     Argo CD unpacks the repository, or the part of it that the annotation manifest-generate-paths

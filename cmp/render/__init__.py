@@ -27,9 +27,15 @@ DEADLINE = 45.0  # seconds; Argo CD gives 60 for the whole call, of which it nee
 
 
 def render(
-    request: Request, permissions: Permissions | None = None, *, seconds: float = DEADLINE
+    request: Request,
+    permissions: Permissions | None = None,
+    *,
+    seconds: float = DEADLINE,
+    temporary: Path | None = None,
 ) -> bytes:
     """The manifests of *request*'s source, for which its programs together have *seconds*.
+
+    Temporary files are made in the folder *temporary*, or where the system has them.
 
     Raises `RenderError` if they cannot be had, `UsageError` for parameters that are wrong.
     """
@@ -43,7 +49,7 @@ def render(
     tool = request.options.tool or detect(source)
     _check_options(request.options, tool)
     try:
-        with workspace(root, source, seconds=seconds) as space:
+        with workspace(root, source, seconds=seconds, temporary=temporary) as space:
             return _render(tool, request, permissions or Permissions(), space)
     except OSError as error:  # no rights, or no room for temporary files
         what = f"{error.filename}: {error.strerror}"

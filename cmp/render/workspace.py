@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ from pathlib import Path
 
 from cmp.errors import RenderError
 from cmp.render import child
+
+# Before each line of Go's `log`. Argo CD stores the text, and would store it anew each time.
+_TIME = re.compile(r"^[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} ", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +55,20 @@ class Workspace:
     def _without_places(self, text: str) -> str:
         for place in (self.private / "source", self.private, self.root):
             text = text.replace(f"{place}{os.sep}", "").replace(str(place), ".")
-        return text
+        return _TIME.sub("", text)
 
 
 @contextmanager
-def workspace(root: Path | None, source: Path, *, seconds: float) -> Iterator[Workspace]:
-    """A workspace for *source* in the repository *root*, for *seconds* at most."""
+def workspace(
+    root: Path | None, source: Path, *, seconds: float, temporary: Path | None = None
+) -> Iterator[Workspace]:
+    """A workspace for *source* in the repository *root*, for *seconds* at most.
+
+    Its private folder is in *temporary*, or where the system has temporary files.
+    """
     ends = time.monotonic() + seconds
-    with tempfile.TemporaryDirectory(prefix="retag-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="retag-", dir=temporary, ignore_cleanup_errors=True
+    ) as folder:
         private = Path(folder).resolve()
         yield Workspace(root or source, source, private, ends, reach=root or Path(source.anchor))
