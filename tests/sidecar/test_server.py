@@ -1,0 +1,333 @@
+"""The server on real sockets: who is answered, whatever the others do, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from cmp.errors import ResolverError
+from cmp.plugin import wire
+from sidecar.protocol import Limits
+from sidecar.resolver import Reply
+from tests.servers.resolver import (
+    ask,
+    body_of,
+    chunked,
+    head_of,
+    reply_in,
+    request_of,
+    send_raw,
+    served,
+    until,
+)
+
+
+class Echo:
+    """Answers with the manifests; *held* back while *open* is not set."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.open.set()
+        self.begun: list[Mapping[str, str]] = []
+        self.began = asyncio.Event()
+        self.working = 0
+        self.cancelled = 0
+
+    def begin(self, environment: Mapping[str, str]) -> None:
+        """Note it."""
+        self.begun.append(environment)
+        self.began.set()
+
+    async def answer(
+        self, _path: str, _environment: Mapping[str, str], manifests: bytes, _arrived: float
+    ) -> Reply:
+        """The manifests."""
+        self.working += 1
+        try:
+            await self.open.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return Reply(0, b"", manifests)
+
+    async def until_working(self, times: int = 1) -> None:
+        """Return when so many requests came."""
+        await until(lambda: self.working >= times)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "r.sock"
+
+
+def test_a_request_is_answered_and_the_connection_ends(path: Path) -> None:
+    async def run() -> None:
+        async with served(path, Echo()) as server:
+            response = await send_raw(path, request_of(b"a: 1\n"))
+            assert reply_in(response) == Reply(0, b"", b"a: 1\n")
+            head = response.partition(b"\r\n\r\n")[0].lower().split(b"\r\n")
+            assert b"connection: close" in head
+            assert not any(line.startswith((b"server:", b"date:")) for line in head)
+            assert server.meter.counts["retag_requests_total", wire.GENERATE, "ok"] == 1
+
+    asyncio.run(run())
+
+
+def test_silent_connections_make_room_for_one_that_speaks(path: Path) -> None:
+    async def run() -> None:
+        async with AsyncExitStack() as stack:
+            server = await stack.enter_async_context(
+                served(path, Echo(), limits=Limits(connections=50))
+            )
+            writers = []
+            for _ in range(300):
+                _, writer = await asyncio.open_unix_connection(path)
+                writers.append(writer)
+            assert (await server.ask(b"a: 1\n")).stdout == b"a: 1\n"
+            await server.until_counted("retag_connections_refused_total", "limit", times=251)
+            for writer in writers:
+                writer.close()
+            ends = (writer.wait_closed() for writer in writers)
+            await asyncio.gather(*ends, return_exceptions=True)  # most were cut
+
+    asyncio.run(run())
+
+
+def test_where_all_connections_are_at_work_another_is_closed_at_once(path: Path) -> None:
+    async def run() -> None:
+        echo = Echo()
+        echo.open.clear()
+        async with served(path, echo, limits=Limits(connections=2)) as server:
+            first = [asyncio.create_task(server.ask(b"%d" % number)) for number in range(2)]
+            await echo.until_working(2)
+            assert await send_raw(path, request_of(b"3")) == b""
+            assert server.meter.counts["retag_connections_refused_total", "limit"] == 1
+            echo.open.set()
+            assert [reply.stdout for reply in await asyncio.gather(*first)] == [b"0", b"1"]
+
+    asyncio.run(run())
+
+
+def test_a_uid_that_is_not_listed_is_cut_off(path: Path) -> None:
+    async def run() -> None:
+        async with served(path, Echo(), uids=frozenset({12345})) as server:
+            assert await send_raw(path, request_of(b"a: 1\n")) == b""
+            assert server.meter.counts["retag_connections_refused_total", "uid"] == 1
+            assert "retag_requests_total" not in {name for name, *_ in server.meter.counts}
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        pytest.param(b"", "head", id="nothing"),
+        pytest.param(head_of()[:-2], "head", id="a head that does not end"),
+        pytest.param(head_of(), "body", id="no body"),
+        pytest.param(head_of() + chunked(body_of(b"a"))[:-2], "body", id="a body without end"),
+    ],
+)
+def test_who_does_not_go_on_is_cut_off(path: Path, sent: bytes, reason: str) -> None:
+    async def run() -> None:
+        limits = Limits(head=0.05, body=0.05)
+        async with served(path, Echo(), limits=limits) as server:
+            assert await send_raw(path, sent) == b""
+            assert server.meter.counts["retag_connections_refused_total", reason] == 1
+
+    asyncio.run(run())
+
+
+def test_who_does_not_read_the_answer_is_cut_off(path: Path) -> None:
+    async def run() -> None:
+        async with served(path, Echo(), limits=Limits(answer=0.05)) as server:
+            reader, writer = await asyncio.open_unix_connection(path, limit=1)
+            writer.write(request_of(bytes(4_000_000)))
+            await server.until_counted("retag_connections_refused_total", "answer")
+            await server.until_counted("retag_requests_total", wire.GENERATE, "ok")
+            writer.close()
+            del reader
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"GET / HTTP/1.1\r\n" + b"a: " + b"b" * 100_000 + b"\r\n\r\n", id="long"),
+        pytest.param(b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 50_000 + b"\r\n", id="many"),
+        pytest.param(b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n", id="target"),
+        pytest.param(head_of() + b"zz\r\nabc\r\n", id="a chunk of no size"),
+        pytest.param(head_of() + b"-1\r\nabc\r\n", id="a chunk of a negative size"),
+        pytest.param(head_of() + b"f" * 40 + b"\r\nabc\r\n", id="a chunk of endless size"),
+        pytest.param(head_of() + b"3\r\nabcdef", id="a chunk longer than it says"),
+        pytest.param(head_of() + b"1;" + b"x" * 100_000 + b"\r\na\r\n", id="a chunk's extension"),
+        pytest.param(
+            b"POST /v1/generate HTTP/1.1\r\nHost: r\r\nContent-Length: 1\r\nContent-Length: 2"
+            b"\r\n\r\nab",
+            id="two lengths",
+        ),
+        pytest.param(
+            b"POST /v1/generate HTTP/1.1\r\nHost: r\r\nTransfer-Encoding: chunked, identity\r\n"
+            b"\r\n0\r\n\r\n",
+            id="two encodings",
+        ),
+        pytest.param(b"POST /v1/generate HTTP/1.1\r\n\r\n", id="no host"),
+        pytest.param(b"POST /v1/generate HTTP/1.1\r\nHost : r\r\n\r\n", id="a blank in a name"),
+        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="HTTP/2"),
+        pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 9 + b"\r\n", id="TLS"),
+    ],
+)
+def test_nonsense_gets_no_answer_of_ours_and_harms_nobody(path: Path, sent: bytes) -> None:
+    async def run() -> None:
+        async with served(path, Echo()) as server:
+            response = await send_raw(path, sent)
+            # Who still sends when the connection ends may not get to read why.
+            assert response[:10] in {b"HTTP/1.1 4", b""} or b"[RT613]" in response
+            assert (await server.ask(b"a: 1\n")).stdout == b"a: 1\n"
+
+    asyncio.run(run())
+
+
+def test_a_request_hidden_behind_another_is_never_read(path: Path) -> None:
+    async def run() -> None:
+        echo = Echo()
+        async with served(path, echo):
+            response = await send_raw(path, request_of(b"first") + request_of(b"second"))
+            assert reply_in(response).stdout == b"first"
+        assert echo.working == 1
+
+    asyncio.run(run())
+
+
+def test_a_length_beside_chunks_does_not_count(path: Path) -> None:
+    """RFC 9112, 6.3: the encoding wins; what follows it is no request, as the connection ends."""
+
+    async def run() -> None:
+        async with served(path, Echo()):
+            smuggled = head_of()[:-2] + b"Content-Length: 5\r\n\r\n" + chunked(body_of(b"a"))
+            response = await send_raw(path, smuggled + request_of(b"second"))
+            assert response.count(b"HTTP/1.1") == 1
+            assert reply_in(response).stdout == b"a"
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET /v1/generate HTTP/1.1\r\nHost: r\r\n\r\n", 405),
+        (b"POST /v1/generate/ HTTP/1.1\r\nHost: r\r\nContent-Length: 0\r\n\r\n", 404),
+        (b"GET /metrics HTTP/1.1\r\nHost: r\r\n\r\n", 404),
+        (b"POST //v1/generate HTTP/1.1\r\nHost: r\r\nContent-Length: 0\r\n\r\n", 404),
+    ],
+)
+def test_nothing_else_is_served(path: Path, sent: bytes, status: int) -> None:
+    async def run() -> None:
+        async with served(path, Echo()):
+            assert (await send_raw(path, sent)).startswith(b"HTTP/1.1 %d " % status)
+
+    asyncio.run(run())
+
+
+def test_what_is_in_flight_at_the_end_is_answered(path: Path) -> None:
+    async def run() -> None:
+        echo = Echo()
+        echo.open.clear()
+        async with served(path, echo) as server:
+            asked = [asyncio.create_task(server.ask(b"%d" % number)) for number in range(20)]
+            await echo.until_working(20)
+            # This one is in the kernel's queue, or half read, when the end begins.
+            reader, writer = await asyncio.open_unix_connection(path)
+            writer.write(head_of())
+            late = asyncio.create_task(_finish(reader, writer, path, echo))
+        assert [reply.stdout for reply in await asyncio.gather(*asked)] == [
+            b"%d" % number for number in range(20)
+        ]
+        assert (await late).stdout == b"late"
+
+    asyncio.run(run())
+    assert not path.exists()
+
+
+async def _finish(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: Path, echo: Echo
+) -> Reply:
+    """Send the body when the socket is gone, then let all be answered."""
+    await until(lambda: not path.exists())
+    writer.write(chunked(body_of(b"late")))
+    echo.open.set()
+    response = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return reply_in(response)
+
+
+def test_what_takes_longer_than_the_grace_gets_one_line(path: Path) -> None:
+    async def run() -> None:
+        echo = Echo()
+        echo.open.clear()
+        async with served(path, echo, grace=0.05) as server:
+            working = asyncio.create_task(server.ask(b"a"))
+            reader, writer = await asyncio.open_unix_connection(path)
+            writer.write(head_of())
+            await echo.until_working()
+        reply = await working
+        assert (reply.exit_code, reply.stdout) == (6, b"")
+        assert reply.stderr.startswith(b"error: the resolver is being stopped; ")
+        assert reply.stderr.endswith(b"[RT615]\n")
+        assert reply_in(await reader.read()).exit_code == 6
+        assert echo.cancelled == 1
+        assert server.meter.counts["retag_requests_total", wire.GENERATE, "stopped"] == 2
+        writer.close()
+
+    asyncio.run(run())
+
+
+def test_who_is_silent_at_the_end_does_not_hold_it_up_for_long(path: Path) -> None:
+    async def run() -> None:
+        async with served(path, Echo(), limits=Limits(head=0.05)):
+            reader, writer = await asyncio.open_unix_connection(path)
+        assert await reader.read() == b""
+        writer.close()
+
+    asyncio.run(run())
+
+
+def test_after_the_grace_the_head_that_comes_is_told_too(path: Path) -> None:
+    async def run() -> None:
+        echo = Echo()
+        async with served(path, echo) as server:
+            server.app.stop()
+            assert (await ask(path, b"a")).exit_code == 6
+        assert echo.working == 0
+
+    asyncio.run(run())
+
+
+def test_two_on_one_path_are_one_too_many(path: Path) -> None:
+    async def run() -> None:
+        async with served(path, Echo()) as server:
+            with pytest.raises(ResolverError) as caught:
+                async with served(path, Echo()):
+                    pass
+            assert caught.value.code == "RT611"
+            assert (await server.ask(b"a")).stdout == b"a"
+        async with served(path, Echo()) as server:
+            assert (await server.ask(b"a")).stdout == b"a"
+
+    asyncio.run(run())
+
+
+def test_the_probes_port_being_taken_is_said(path: Path) -> None:
+    async def run() -> None:
+        async with served(path, Echo()) as server:
+            with pytest.raises(ResolverError) as caught:
+                async with served(path.with_name("other"), Echo(), port=server.port):
+                    pass
+            assert f"127.0.0.1:{server.port}" in str(caught.value)
+
+    asyncio.run(run())
