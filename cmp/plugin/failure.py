@@ -21,14 +21,15 @@ _PRIVATE = re.compile(r"\.git/retag-\w+")  # the folder for temporary files
 _CUT = "…\n".encode()
 
 
-def explain(error: BaseException) -> tuple[int, bytes]:
+def explain(error: BaseException, environment: dict[bytes, bytes]) -> tuple[int, bytes]:
     """Exit code and stderr for *error*: a line, and before it what a renderer itself said.
 
     It becomes part of the Application's status. So it is short, and equal failures have equal
     texts: the checkout, which lies elsewhere for each request, is not named.
     """
     known, code = _known(error)
-    *others, last = [_without_places(line) + "\n" for line in error_lines(known)]
+    root = _checkout(os.fsdecode(environment.get(b"ARGOCD_APP_SOURCE_PATH", b"")))
+    *others, last = [_without_places(line, root) + "\n" for line in error_lines(known)]
     return code, _shortened("".join(others), last)
 
 
@@ -52,9 +53,13 @@ def _shortened(others: str, last: str) -> bytes:
     return start + end
 
 
-def _without_places(line: str) -> str:
+def _checkout(path: str) -> str:
     try:
-        root, _ = split_source(Path.cwd(), os.environ.get("ARGOCD_APP_SOURCE_PATH", ""))
-    except OSError:  # the checkout is gone already: Argo CD no longer waits
-        return line
-    return _PRIVATE.sub("temporary files", line.replace(f"{root}{os.sep}", ""))
+        root, _ = split_source(Path.cwd(), path)
+    except OSError:  # it is gone already: Argo CD no longer waits
+        return ""
+    return f"{root}{os.sep}" if root.name else ""
+
+
+def _without_places(line: str, root: str) -> str:
+    return _PRIVATE.sub("temporary files", line.replace(root, "") if root else line)

@@ -15,17 +15,17 @@ from cmp.request import from_environment
 _ROOM = 0.5  # seconds left for saying that a program did not end in time
 
 
-def render(ends: float) -> bytes:
+def render(environment: dict[bytes, bytes], ends: float) -> bytes:
     """The manifests of the source in the working folder, until *ends* (`time.monotonic`).
 
     Raises `RetagError`.
     """
-    request = from_environment(os.environ, Path.cwd())
-    permissions = permissions_of(os.environ)
+    variables = {os.fsdecode(name): os.fsdecode(value) for name, value in environment.items()}
+    request = from_environment(variables, Path.cwd())
     assert request.root
     return render_source(
         request,
-        permissions,
+        permissions_of(variables),
         seconds=ends - _ROOM - time.monotonic(),
         temporary=_temporary(request.root),
     )

@@ -27,19 +27,25 @@ _NOT_WRITTEN = 6  # the exit code where nobody takes what is to be written
 _Reply = tuple[int, bytes, bytes]  # exit code, stderr, stdout
 
 
-def main(arguments: list[str], *, seconds: float = DEADLINE, patience: float = PATIENCE) -> int:
+def main(
+    arguments: list[str],
+    environment: dict[bytes, bytes] = posix.environ,
+    *,
+    seconds: float = DEADLINE,
+    patience: float = PATIENCE,
+) -> int:
     """Do what *arguments* say, `generate` or `parameters`, within *seconds*; the exit code.
 
-    A resolver that is not there is waited for *patience* seconds. On stdout stands the whole
-    answer, or nothing if the exit code is not 0.
+    *environment* is what Argo CD and the container say. A resolver that is not there is waited for
+    *patience* seconds. On stdout stands the whole answer, or nothing if the exit code is not 0.
     """
     ends = time.monotonic() + seconds
     _signal.signal(_signal.SIGALRM, _late)
     _signal.setitimer(_signal.ITIMER_REAL, seconds)
     try:
-        code, stderr, stdout = _answer(arguments, ends, patience)
+        code, stderr, stdout = _answer(arguments, environment, ends, patience)
     except (Exception, LateError) as error:  # noqa: BLE001  # whatever it is, one line says it
-        code, stderr, stdout = _explain(error)
+        code, stderr, stdout = _explain(error, environment)
     # From here on, its default action ends us: there is nothing left that could be said.
     _signal.signal(_signal.SIGALRM, _signal.SIG_DFL)
     if code and arguments == ["parameters"]:
@@ -55,14 +61,15 @@ def _late(_number: int, _frame: object) -> None:
     raise LateError
 
 
-def _answer(arguments: list[str], ends: float, patience: float) -> _Reply:
+def _answer(
+    arguments: list[str], environment: dict[bytes, bytes], ends: float, patience: float
+) -> _Reply:
     """What the resolver says of the source in the working folder. Raises what went wrong."""
     path = _PATHS.get(" ".join(arguments))
     if path is None:
         raise NoAnswerError(
             "RT608", "the plugin is started in another way than it knows", "use its plugin.yaml"
         )
-    environment = posix.environ
     resolver = connection.connect(environment.get(b"RETAG_SOCKET") or SOCKET, patience)
     try:
         connection.begin(resolver, path, wire.pack_environment(environment))
@@ -79,15 +86,15 @@ def _render(environment: dict[bytes, bytes], ends: float) -> bytes:
             return manifests
         from cmp.plugin import full  # noqa: PLC0415  # it takes as long as all of the above
 
-        return full.render(ends)
+        return full.render(environment, ends)
     except LateError:
         raise NoAnswerError("RT432", "the source was not rendered in time", exit_code=4) from None
 
 
-def _explain(error: BaseException) -> _Reply:
+def _explain(error: BaseException, environment: dict[bytes, bytes]) -> _Reply:
     from cmp.plugin.failure import explain  # noqa: PLC0415  # as above
 
-    code, stderr = explain(error)
+    code, stderr = explain(error, environment)
     return code, stderr, b""
 
 
