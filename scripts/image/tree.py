@@ -72,8 +72,8 @@ def _compiled(library: Path, root: Path) -> bool:
 
     Bytecode with times is stale once a build sets all times to one (SOURCE_DATE_EPOCH), and a
     read-only root would then compile anew in each process; with checked hashes each import reads
-    the source as well. Nothing in an image changes after the build. Tracebacks name the image's
-    paths, not those of the build.
+    the source as well. Nothing in an image changes after the build. The places in it are those of
+    the image, so that an import has none to put right.
     """
     return bool(
         compileall.compile_dir(

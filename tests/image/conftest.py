@@ -22,7 +22,7 @@ put() {
 }
 case "$*" in
 env*) echo "$PWD" ;;
-install*kustomize@v*) put kustomize ;;
+install*kustomize/v5@v*) put kustomize ;;
 install*helm@v*) put helm ;;
 *) exit 2 ;;
 esac
