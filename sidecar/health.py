@@ -16,7 +16,10 @@ Metrics = Callable[[], tuple[bytes, str]]  # the text, and its content type
 
 
 def health(why_not_ready: Callable[[], str], metrics: Metrics) -> Router:
-    """`/healthz`, `/readyz` and `/metrics`. *why_not_ready* is "" for ready."""
+    """`/healthz`, `/readyz` and `/metrics`.
+
+    *why_not_ready* is "" for ready.
+    """
 
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")

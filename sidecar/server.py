@@ -8,7 +8,7 @@ import os
 import resource
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,11 +32,14 @@ _PROBES = Limits(head=5.0, body=5.0, answer=10.0, connections=32)  # of kubelets
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where is listened: the plugin's socket, for those *uids*; and host and port for probes."""
+    """Where is listened: the plugin's socket, for those *uids*; and host and port for probes.
+
+    None is nowhere; an empty host is all addresses.
+    """
 
     socket: Path
     uids: frozenset[int]
-    probes: tuple[str, int]
+    probes: tuple[str, int] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +53,9 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What serves now; *port* is that of the probes."""
+    """What serves now; *port* is that of the probes, if there are any."""
 
-    port: int
+    port: int | None
 
 
 @asynccontextmanager
@@ -71,25 +74,36 @@ async def serving(
     """
     _raise_descriptor_limit()
     gate = Gate(places.uids, limits or Limits(), probed.meter)
-    with UnixSocket(places.socket) as bound, _probes_socket(*places.probes) as port:
+    async with AsyncExitStack() as stack:
+        bound = stack.enter_context(UnixSocket(places.socket))
+        port = await stack.enter_async_context(_probes(places.probes, probed, bound))
+        requests = await stack.enter_async_context(_Listener(app.asgi, bound.socket, gate))
+        try:
+            yield Serving(port)
+        finally:
+            bound.remove()
+            await requests.drain(grace, app.stop)
 
-        def why_not_ready() -> str:
-            if not probed.configured():
-                return "the configuration was not read yet"
-            return "" if _answers(bound) else "the socket does not answer"
 
-        probing = health(why_not_ready, probed.metrics)
-        probes_gate = Gate(None, _PROBES, Unmetered())
-        async with (
-            _Listener(probing, port, probes_gate) as probes,
-            _Listener(app.asgi, bound.socket, gate) as requests,
-        ):
-            try:
-                yield Serving(port.getsockname()[1])
-            finally:
-                bound.remove()
-                await requests.drain(grace, app.stop)
-                await probes.drain(0, lambda: None)
+@asynccontextmanager
+async def _probes(
+    address: tuple[str, int] | None, probed: Probed, bound: UnixSocket
+) -> AsyncIterator[int | None]:
+    """Serve probes at *address*, and give the port."""
+    if address is None:
+        yield None
+        return
+
+    def why_not_ready() -> str:
+        if not probed.configured():
+            return "the configuration was not read yet"
+        return "" if _answers(bound) else "the socket does not answer"
+
+    probing = health(why_not_ready, probed.metrics)
+    gate = Gate(None, _PROBES, Unmetered())
+    with _listening(*address) as listening:
+        async with _Listener(probing, listening, gate):
+            yield listening.getsockname()[1]
 
 
 class _Listener:
@@ -160,7 +174,7 @@ def _answers(bound: UnixSocket) -> bool:
         return client.connect_ex(os.fsencode(bound.path)) in {0, errno.EAGAIN}
 
 
-def _probes_socket(host: str, port: int) -> socket.socket:
+def _listening(host: str, port: int) -> socket.socket:
     """A listening TCP socket; an empty *host* is every address of both families."""
     both = not host and socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if both or ":" in host else socket.AF_INET

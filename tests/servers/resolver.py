@@ -43,9 +43,9 @@ class CountingMeter:
         """Keep the last."""
         self.gauges[name] = value
 
-    def metrics(self) -> tuple[bytes, str]:
-        """As `/metrics` would show them."""
-        return repr(dict(self.counts)).encode(), "text/plain"
+    def text(self) -> tuple[bytes, str]:
+        """What `/metrics` shows here."""
+        return repr(sorted(self.counts)).encode(), "text/plain"
 
 
 def body_of(manifests: bytes, environment: Mapping[str, str] | None = None) -> bytes:
@@ -110,7 +110,7 @@ class Served:
     """A server in this process."""
 
     path: Path
-    port: int
+    port: int | None
     meter: CountingMeter
     app: App
 
@@ -120,6 +120,7 @@ class Served:
 
     async def probe(self, path: str) -> tuple[int, bytes]:
         """Status and body of a probe."""
+        assert self.port is not None
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(b"GET %b HTTP/1.1\r\nHost: probe\r\n\r\n" % path.encode())
         response = await reader.read()
@@ -142,13 +143,13 @@ async def served(
     limits: Limits | None = None,
     grace: float = PATIENCE,
     admission: Admission | None = None,
-    port: int = 0,
+    probes: tuple[str, int] | None = ("127.0.0.1", 0),
 ) -> AsyncIterator[Served]:
     """*answers* behind a real socket at *path*, in this event loop; drained at the end."""
     meter = CountingMeter()
     app = App(answers, admission or Admission(), meter=meter, observe=lambda _path, _seconds: None)
-    places = Places(path, frozenset({os.getuid()}) if uids is None else uids, ("127.0.0.1", port))
-    probed = Probed(configured=lambda: True, metrics=meter.metrics, meter=meter)
+    places = Places(path, frozenset({os.getuid()}) if uids is None else uids, probes)
+    probed = Probed(configured=lambda: True, metrics=meter.text, meter=meter)
     async with serving(app, places, probed, limits=limits, grace=grace) as running:
         yield Served(path, running.port, meter, app)
 

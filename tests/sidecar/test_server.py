@@ -325,9 +325,23 @@ def test_two_on_one_path_are_one_too_many(path: Path) -> None:
 def test_the_probes_port_being_taken_is_said(path: Path) -> None:
     async def run() -> None:
         async with served(path, Echo()) as server:
+            assert server.port is not None
+            taken = ("127.0.0.1", server.port)
             with pytest.raises(ResolverError) as caught:
-                async with served(path.with_name("other"), Echo(), port=server.port):
+                async with served(path.with_name("other"), Echo(), probes=taken):
                     pass
             assert f"127.0.0.1:{server.port}" in str(caught.value)
+            assert caught.value.code == "RT616"
+        async with served(path, Echo(), probes=("", 0)) as server:
+            assert await server.probe("/healthz") == (200, b"ok\n")
+
+    asyncio.run(run())
+
+
+def test_probes_can_be_nowhere(path: Path) -> None:
+    async def run() -> None:
+        async with served(path, Echo(), probes=None) as server:
+            assert server.port is None
+            assert (await server.ask(b"a")).stdout == b"a"
 
     asyncio.run(run())
