@@ -1,0 +1,222 @@
+"""What the resolver counts, for Prometheus. docs/metrics.md is made from `METRICS`."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from enum import StrEnum
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+_log = logging.getLogger("retag.metrics")
+
+# A scrape has a line for each value of a label. The hosts of registries, which rules name, are the
+# only values that are not written in the code; nobody lists as many.
+MOST_VALUES = 200
+OTHER = "other"
+# Seconds: from a request that asks no registry to the client's deadline of 20.
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
+
+
+class Kind(StrEnum):
+    """Prometheus' own kinds."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric; *help* is what `/metrics` and the page say of it."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+METRICS = (
+    Metric(
+        "retag_requests_total",
+        Kind.COUNTER,
+        "Requests answered, by what was asked and what came of it.",
+        ("path", "outcome"),
+    ),
+    Metric(
+        "retag_request_seconds",
+        Kind.HISTOGRAM,
+        "Seconds from the first byte of a request to its answer; rendering is part of it.",
+        ("path",),
+    ),
+    Metric("retag_requests_in_flight", Kind.GAUGE, "Requests that are being answered."),
+    Metric("retag_connections", Kind.GAUGE, "Connections open on the socket."),
+    Metric(
+        "retag_connections_refused_total",
+        Kind.COUNTER,
+        "Connections and requests that were not taken.",
+        ("reason",),
+    ),
+    Metric(
+        "retag_lookups_total",
+        Kind.COUNTER,
+        "Choices made for a repository and a policy.",
+        ("outcome",),
+    ),
+    Metric("retag_lookups_in_flight", Kind.GAUGE, "Choices that are being made."),
+    Metric(
+        "retag_lookup_budget_exceeded_total",
+        Kind.COUNTER,
+        "Requests answered before their choice was made, which went on in the background.",
+    ),
+    Metric(
+        "retag_registry_answers_total",
+        Kind.COUNTER,
+        "Answers of registries; a registry in trouble has others than ok.",
+        ("registry", "outcome"),
+    ),
+    Metric(
+        "retag_stale_observations_served_total",
+        Kind.COUNTER,
+        "Times that what was seen earlier served, because the registry gave no answer.",
+        ("registry",),
+    ),
+    Metric(
+        "retag_last_good_served_total",
+        Kind.COUNTER,
+        "Images that kept their last good tag, because no tag could be chosen.",
+        ("reason",),
+    ),
+    Metric(
+        "retag_backwards_prevented_total",
+        Kind.COUNTER,
+        "Choices not taken because they were lower than the last good one, which is still there.",
+    ),
+    Metric(
+        "retag_memo_total",
+        Kind.COUNTER,
+        "Work that was looked for in memory before it was done.",
+        ("memo", "result"),
+    ),
+    Metric(
+        "retag_store_errors_total",
+        Kind.COUNTER,
+        "Reads and writes that the store could not do.",
+        ("store", "operation"),
+    ),
+    Metric(
+        "retag_store_degraded",
+        Kind.GAUGE,
+        "1 while the store only remembers in memory, because its place cannot be used.",
+        ("store",),
+    ),
+    Metric(
+        "retag_configuration_reloads_total",
+        Kind.COUNTER,
+        "Changes of rules, registries.conf or what they name: loaded, or kept out as broken.",
+        ("result",),
+    ),
+    Metric(
+        "retag_configuration_last_reload_successful",
+        Kind.GAUGE,
+        "1 while the files as they are now are what is used, 0 while they are broken.",
+    ),
+    Metric(
+        "retag_configuration_loaded_timestamp_seconds",
+        Kind.GAUGE,
+        "When the configuration that is used was loaded, in seconds since the epoch.",
+    ),
+    Metric(
+        "retag_configuration_findings",
+        Kind.GAUGE,
+        "Faults in the configuration that is used; retag lint shows them.",
+        ("severity",),
+    ),
+)
+
+
+class Metrics:
+    """A `cmp.meter.Meter` that Prometheus may read, besides the process' own figures."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._series = {
+            (metric.name, metric.kind): _Series(metric, self.registry) for metric in METRICS
+        }
+
+    def count(self, name: str, /, amount: float = 1, **labels: str) -> None:
+        """Add *amount* to the counter *name*."""
+        if isinstance(counter := self._child(name, Kind.COUNTER, labels), Counter):
+            counter.inc(amount)
+
+    def set(self, name: str, value: float, /, **labels: str) -> None:
+        """The gauge *name* is *value* now."""
+        if isinstance(gauge := self._child(name, Kind.GAUGE, labels), Gauge):
+            gauge.set(value)
+
+    def observe(self, name: str, value: float, /, **labels: str) -> None:
+        """One more *value* for the histogram *name*."""
+        if isinstance(histogram := self._child(name, Kind.HISTOGRAM, labels), Histogram):
+            histogram.observe(value)
+
+    def text(self) -> tuple[bytes, str]:
+        """All of it, and its content type."""
+        return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
+
+    def _child(
+        self, name: str, kind: Kind, labels: dict[str, str]
+    ) -> Counter | Gauge | Histogram | None:
+        series = self._series.get((name, kind))
+        child = series.child(labels) if series else None
+        if child is None:  # a bug, for which nobody's render may fail
+            _log.error("there is no %s %s with the labels %s", kind, name, sorted(labels))
+        return child
+
+
+_MAKE = {Kind.COUNTER: Counter, Kind.GAUGE: Gauge}
+
+
+class _Series:
+    """One metric, and which values its labels had."""
+
+    def __init__(self, metric: Metric, registry: CollectorRegistry) -> None:
+        self._metric: Counter | Gauge | Histogram
+        if metric.kind is Kind.HISTOGRAM:
+            self._metric = Histogram(
+                metric.name, metric.help, metric.labels, registry=registry, buckets=_BUCKETS
+            )
+        else:
+            make = _MAKE[metric.kind]
+            self._metric = make(metric.name, metric.help, metric.labels, registry=registry)
+        self._values: dict[str, set[str]] = {label: set() for label in metric.labels}
+
+    def child(self, labels: dict[str, str]) -> Counter | Gauge | Histogram | None:
+        """The series with these *labels*; None if they are not its own."""
+        if labels.keys() != self._values.keys():
+            return None
+        if not labels:
+            return self._metric
+        return self._metric.labels(
+            **{label: self._bounded(label, value) for label, value in labels.items()}
+        )
+
+    def _bounded(self, label: str, value: str) -> str:
+        """*value*, or `OTHER` where there are too many already."""
+        known = self._values[label]
+        if value not in known:
+            if len(known) >= MOST_VALUES:
+                return OTHER
+            known.add(value)
+        return value
