@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from cmp.errors import RetagError, UsageError, raise_together
-from cmp.parameters import BY_NAME, BY_VARIABLE, Kind, Parameter, Tool
+from cmp.parameters import BY_NAME, BY_VARIABLE, IMAGES, Kind, Parameter, Tool, is_ours
 
 Value = str | bool | tuple[str, ...] | dict[str, str]
 _Value = TypeVar("_Value", bound=Value)
@@ -109,7 +109,7 @@ def parse_environment(environment: Mapping[str, str]) -> Options:
     stated = (
         (name.removeprefix(_ENV_PREFIX), text)
         for name, text in environment.items()
-        if name.startswith(_ENV_PREFIX + "RETAG_")
+        if name.startswith(_ENV_PREFIX) and is_ours(name.removeprefix(_ENV_PREFIX))
     )
     return _collect(_variable, stated)
 
@@ -247,7 +247,8 @@ def _is_unicode(text: str) -> bool:
 def _known(name: str, names: Mapping[str, Parameter]) -> Parameter:
     """The parameter that is called *name* in *names*, if there is one and it is supported."""
     if name not in names:
-        nearest = difflib.get_close_matches(name, names, n=1, cutoff=0)
+        useful = [known for known, each in names.items() if each.name != IMAGES]
+        nearest = difflib.get_close_matches(name, useful, n=1, cutoff=0)
         raise UsageError(
             "RT222", f"there is no parameter {name!r}", remedy=f"the nearest is {nearest[0]}"
         )

@@ -10,6 +10,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+_PREFIX = "RETAG_"
+
+
+def is_ours(variable: str) -> bool:
+    """Whether a name in `plugin.env` is one of Retag's: a parameter's, or else an error."""
+    return variable.startswith(_PREFIX)
+
 
 class Kind(StrEnum):
     """What a parameter's value is; Argo CD itself knows string, array and map."""
@@ -64,7 +71,7 @@ class Parameter:
     @property
     def variable(self) -> str:
         """Its name in `plugin.env`."""
-        return "RETAG_" + self.name.upper().replace("-", "_")
+        return _PREFIX + self.name.upper().replace("-", "_")
 
     @property
     def announcement(self) -> dict[str, Any]:

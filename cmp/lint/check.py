@@ -37,8 +37,9 @@ def lint(
     for config in configs:
         findings += config.findings
     stated = _check_resources(contents.rules, findings)
+    written = {name: str(each.rule.identity) for each in stated for name in each.rule.variables}
     for application in contents.applications:
-        stated += _check_application(application, findings)
+        stated += _check_application(application, written, findings)
     tags = cache(partial(tags_of, configs))
     for rule in stated:
         findings += [*check_policy(rule), *_check_registry(rule, configs, tags)]
@@ -64,10 +65,16 @@ def _check_resources(documents: Iterable[Located], findings: list[Finding]) -> l
     return stated
 
 
-def _check_application(manifest: Located, findings: list[Finding]) -> Sequence[Stated]:
-    """The rules in the annotations of an Application; what is wrong goes to *findings*."""
+def _check_application(
+    manifest: Located, written: Mapping[str, str], findings: list[Finding]
+) -> Sequence[Stated]:
+    """The rules in the annotations of an Application; what is wrong goes to *findings*.
+
+    *written* are the variables that the Image Updater writes, with the rules that say so.
+    """
     stated, faults = check_annotations(manifest)
-    findings += [*manifest.all_faults(), *faults, *check_ref(stated), *check_parameters(manifest)]
+    findings += [*manifest.all_faults(), *faults, *check_ref(stated)]
+    findings += check_parameters(manifest, written)
     return stated
 
 

@@ -25,6 +25,7 @@ class Application:
 
     *namespace*, *project* are "" and *labels*, *annotations* None where they are unknown.
     *images* are references that run (`status.summary.images`), None where nobody can tell.
+    *variables* are the names in its `plugin.env`, those of parameters too, as far as is known.
     *source_types* are what Argo CD found (`status.sourceTypes`, or the one `status.sourceType`),
     *hydrated* the source hydrator's. *refresh_asked_at* is when a hard refresh of it was asked for
     (seconds since the epoch; 0: never, as far as is known). *recognised* is whether the request
@@ -37,6 +38,7 @@ class Application:
     labels: Mapping[str, str] | None = None
     annotations: Mapping[str, str] | None = None
     images: tuple[str, ...] | None = None
+    variables: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     source_types: tuple[str, ...] = ()
     several_sources: bool = False
@@ -66,6 +68,7 @@ class Application:
             labels=_texts(_mapping(metadata, "labels")),
             annotations=_texts(_mapping(metadata, "annotations")),
             images=tuple(map(str, _items(_mapping(status, "summary"), "images"))),
+            variables=tuple(name for source in sources for name in _variables(source)),
             sources=tuple(_source(source) for source in sources if isinstance(source, dict)),
             source_types=tuple(str(each or "") for each in types),
             several_sources=several,
@@ -76,6 +79,12 @@ class Application:
 def _source(fields: dict[str, Any]) -> Source:
     tools = frozenset(kind for key, kind in _TOOLS.items() if fields.get(key) is not None)
     return Source(_text(fields, "repoURL"), _text(fields, "path"), tools)
+
+
+def _variables(source: Any) -> list[str]:
+    """The names in the `plugin.env` of *source*."""
+    items = _items(_mapping(source, "plugin"), "env")
+    return [_text(item, "name") for item in items if isinstance(item, dict)]
 
 
 def _mapping(parent: Any, key: str) -> dict[str, Any]:

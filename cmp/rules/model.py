@@ -116,6 +116,15 @@ class ManifestTargets(_Model):
         """The targets that are there."""
         return [name for name, value in self if value is not None]
 
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The names in `plugin.env` that the Image Updater writes: *spec*, or else the others."""
+        target = self.plugin
+        if target is None:
+            return ()
+        names = (target.name, target.tag) if target.spec is None else (target.spec,)
+        return tuple(name for name in names if name)
+
 
 class Provider(_Model):
     """GitHub or GitLab: nothing to say of it yet."""

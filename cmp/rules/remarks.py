@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from cmp.errors import Finding, Severity
 from cmp.located import Located
+from cmp.parameters import is_ours
 from cmp.reference import is_alias
 from cmp.rules.older import SETTINGS
 from cmp.rules.units import Image, Ref
@@ -99,6 +100,10 @@ def _target_remarks(image: Image) -> Iterator[Finding]:
             place = image.located.nearest(("manifestTargets", name))
             why = "images are rewritten where they stand in the manifests"
             yield _no_effect(place, f"manifestTargets.{name}", why)
+    for name in filter(is_ours, targets.variables):
+        place = image.located.nearest(("manifestTargets", "plugin"))
+        what = f"{name} would be a parameter of Retag's, and is refused or obeyed as one"
+        yield _warning(place, "RT257", what, f"remove {name} from the Applications' plugin.env")
     if not targets.stated or (targets.kustomize and not targets.kustomize.name):
         place = image.located.nearest(("manifestTargets", "kustomize"))
         yield _warning(place, "RT325", "manifestTargets states no name, and has no effect")

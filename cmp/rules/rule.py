@@ -12,9 +12,10 @@ import json
 from dataclasses import dataclass
 
 from cmp.errors import Finding, Place, Severity
+from cmp.parameters import is_ours
 from cmp.policy.settings import FilterTags, Settings
 from cmp.reference import ImageName, Reference, Repository
-from cmp.rules.model import CommonUpdateSettings
+from cmp.rules.model import CommonUpdateSettings, ManifestTargets
 from cmp.rules.remarks import operators_credential
 from cmp.rules.units import Image, Ref, Resource
 
@@ -68,8 +69,9 @@ class Rule:
     """*manifest_name* is how the image is called in the manifest, where that is another name.
 
     *pull_secret* is raw, and never shown; "" for the registry's own credentials. *cosign_key* is
-    None where signatures are not asked for, or no key is named. *force_update* has no effect.
-    *notes* say what is stated and has none.
+    None where signatures are not asked for, or no key is named. *force_update* has no effect, nor
+    have the *variables* of `plugin.env` that the Image Updater writes. *notes* say what is stated
+    and has none.
     """
 
     identity: Identity
@@ -80,6 +82,7 @@ class Rule:
     pull_secret: str = dataclasses.field(default="", repr=False)
     cosign_key: CosignKey | None = None
     force_update: bool = False
+    variables: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -104,6 +107,7 @@ class DisabledUnit:
     """An image that is ruled by something broken: *what* is wrong with it at *place*, *path*.
 
     *repositories* are empty where it cannot be told which images are meant: then all are.
+    *pinned* is whether it states a pin, readable or not.
     """
 
     place: Place
@@ -111,6 +115,7 @@ class DisabledUnit:
     repositories: frozenset[Repository]
     what: str
     findings: tuple[Finding, ...] = ()
+    pinned: bool = False
 
     def concerns(self, repository: Repository) -> bool:
         """Whether an image of *repository* may be meant."""
@@ -135,6 +140,7 @@ def rule_of(image: Image, ref: Ref, resource: Resource) -> Rule | DisabledUnit:
         pull_secret="" if operators_credential(secret) else secret,
         cosign_key=key,
         force_update=bool(stated.force_update),
+        variables=image.targets.variables if image.targets else (),
         notes=_notes(image),
     )
 
@@ -144,7 +150,9 @@ def disabled_image(image: Image, what: str, findings: tuple[Finding, ...] = ()) 
     errors = tuple(each for each in image.findings if each.severity is Severity.ERROR)
     causes = findings or errors
     reason = causes[0].what if causes else what
-    return DisabledUnit(image.place, image.path, image.repositories, reason, causes)
+    stated = image.located.data
+    pinned = isinstance(stated, dict) and stated.get("pin") is not None
+    return DisabledUnit(image.place, image.path, image.repositories, reason, causes, pinned)
 
 
 def _settings(image: Image, name: ImageName) -> Settings:
@@ -206,6 +214,9 @@ def _notes(image: Image) -> tuple[str, ...]:
         notes.append("forceUpdate has no effect")
     if image.settings.pull_secret and operators_credential(image.settings.pull_secret):
         notes.append("its pullSecret is for registries.conf alone and is not honoured")
-    stated = image.targets.stated if image.targets else []
-    notes += [f"manifestTargets.{name} has no effect" for name in stated if name != "kustomize"]
+    targets = image.targets or ManifestTargets()
+    stated = [name for name in targets.stated if name != "kustomize"]
+    notes += [f"manifestTargets.{name} has no effect" for name in stated]
+    if left := [name for name in targets.variables if not is_ours(name)]:
+        notes.append(f"what plugin.env says as {' and '.join(left)} pins nothing")
     return tuple(notes)

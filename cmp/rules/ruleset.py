@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cmp.errors import Finding, Severity
+from cmp.parameters import is_ours
 from cmp.reference import Repository
 from cmp.rules.application import Application
 from cmp.rules.rule import DisabledUnit, Rule
@@ -94,11 +95,18 @@ def rules_for(ruleset: RuleSet, application: Application) -> Matched:
             units += [] if lost else [unit]
         won = [repository for unit in governing.units for repository in unit.repositories]
         winners = dict.fromkeys(won, name) | winners
-    return Matched(
-        tuple(unit for unit in units if isinstance(unit, Rule)),
-        tuple(unit for unit in units if isinstance(unit, DisabledUnit)),
-        tuple(notes),
-    )
+    rules = tuple(unit for unit in units if isinstance(unit, Rule))
+    disabled = tuple(unit for unit in units if isinstance(unit, DisabledUnit))
+    return Matched(rules, disabled, (*notes, *_left_over(rules, application)))
+
+
+def _left_over(rules: Iterable[Rule], application: Application) -> Iterable[str]:
+    """Notes on what the Image Updater wrote into the Application: as pins it would freeze it."""
+    for rule in rules:
+        for name in rule.variables:
+            if name in application.variables and not is_ours(name):
+                what = f"{name} in plugin.env is left from the Image Updater and has no effect"
+                yield f"{rule.alias}: {what}; nothing is pinned by it"
 
 
 def _score(governing: Governing) -> int:

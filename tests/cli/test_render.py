@@ -146,6 +146,60 @@ def test_an_applications_manifest_gives_name_and_parameters(laptop: Laptop) -> N
     assert flagged.stdout == POD
 
 
+LEFT = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: profanity-filter, namespace: argocd}
+spec:
+  source:
+    plugin:
+      name: retag
+      env:
+        - {name: IMAGE_TAG, value: v1.2.0}
+        - {name: OTHER, value: x}
+"""
+LEFT_RULES = """\
+apiVersion: argocd-image-updater.argoproj.io/v1alpha1
+kind: ImageUpdater
+metadata: {name: rules, namespace: argocd}
+spec:
+  applicationRefs:
+    - namePattern: profanity-filter
+      images:
+        - alias: api
+          imageName: registry.example.com/profanity-api
+          manifestTargets: {plugin: {name: RETAG_IMAGE, tag: IMAGE_TAG}}
+"""
+
+
+def test_what_the_image_updater_wrote_into_plugin_env_pins_nothing(laptop: Laptop) -> None:
+    laptop.write("app.yaml", LEFT)
+    laptop.write("rules.yaml", LEFT_RULES)
+    done = laptop.retag("explain", "-", "--application", "app.yaml", *COMMON, stdin=POD)
+    notes = [line for line in done.stdout.decode().splitlines() if line.startswith("note: ")]
+
+    assert notes == [
+        (
+            "note: api: IMAGE_TAG in plugin.env is left from the Image Updater and has no effect; "
+            "nothing is pinned by it"
+        ),
+        "note: api: manifestTargets.plugin has no effect",
+        "note: api: what plugin.env says as IMAGE_TAG pins nothing",
+    ]
+    assert b"v1.0.0 \xe2\x86\x92 v1.10.0" in done.stdout
+
+
+def test_a_variable_with_a_name_of_retags_is_a_parameter_or_an_error(laptop: Laptop) -> None:
+    laptop.write("app.yaml", LEFT.replace("IMAGE_TAG", "RETAG_IMAGE"))
+    laptop.write("rules.yaml", LEFT_RULES)
+    done = laptop.retag("render", "-", "--application", "app.yaml", *COMMON, stdin=POD)
+
+    assert done.returncode == 2
+    assert done.stderr.decode() == (
+        "error: there is no parameter 'RETAG_IMAGE'; the nearest is RETAG_PINS [RT222]\n"
+    )
+
+
 @pytest.mark.parametrize(
     "spec",
     ["spec: text", "spec: {sources: 5, source: [x]}", "spec: {source: {plugin: {name: other}}}"],

@@ -172,6 +172,8 @@ PLUGIN = [
     ("RT379", "a pin that is no tag", "parameters: [{name: pins, map: {web: ▸a b}}]"),
     ("RT379", "a pin in a variable", "env: [{name: RETAG_PINS, value: ▸web=a b}]"),
     ("RT389", "a variable of the Image Updater's", "env: [{name: ▸IMAGE_TAG, value: v1}]"),
+    ("RT258", "a parameter that is only shown", "parameters: [{name: images, map: ▸{web: v1}}]"),
+    ("RT258", "a variable that is only shown", "env: [{name: RETAG_IMAGES, value: ▸web=v1}]"),
 ]
 
 LEFT = [
@@ -362,6 +364,20 @@ def test_an_annotation_that_would_narrow_is_an_error(
     (finding,) = lint_text(tmp_path, application(LIST, annotation))
 
     assert finding.severity is severity
+
+
+def test_a_variable_that_the_image_updater_writes_is_told_with_the_rule(tmp_path: Path) -> None:
+    rule = image("manifestTargets: {plugin: {name: RETAG_TOO, tag: IMAGE_TAG}}")
+    variables = "env: [{name: IMAGE_TAG, value: v1}, {name: OTHER, value: x}]"
+    found = lint_text(tmp_path, rule + "---\n" + application(plugin=variables))
+
+    assert [finding.code for finding in found] == ["RT257", "RT317", "RT389", "RT389"]
+    assert found[0].remedy == "remove RETAG_TOO from the Applications' plugin.env"
+    assert found[2].what == (
+        "the variable IMAGE_TAG has no effect: the Image Updater wrote it (ImageUpdater "
+        "argocd/rules, ref web, image web), and nothing is pinned by it"
+    )
+    assert found[3].what.endswith("only those of Retag (RETAG_…) are read")
 
 
 @pytest.mark.parametrize(

@@ -90,3 +90,18 @@ def test_a_hydrated_source_beats_several() -> None:
 def test_what_has_the_wrong_type_is_absent(odd: Any) -> None:
     application = Application.from_manifest(odd)
     assert (application.name, application.images, application.sources) == ("", (), ())
+
+
+def test_the_names_in_plugin_env_are_those_of_all_sources() -> None:
+    sources = [
+        {"plugin": {"name": "retag", "env": [{"name": "IMAGE_TAG", "value": "v1"}, "odd"]}},
+        {"plugin": {"env": [{"name": "OTHER"}, {"value": "nameless"}]}},
+        {"plugin": {"env": "none"}},
+        "no source",
+    ]
+
+    assert Application.from_manifest(manifest(spec={"sources": sources})).variables == (
+        "IMAGE_TAG",
+        "OTHER",
+        "",
+    )

@@ -132,6 +132,31 @@ def test_what_has_no_effect_is_noted() -> None:
     assert rule.notes == ("forceUpdate has no effect", "manifestTargets.helm has no effect")
 
 
+@pytest.mark.parametrize(
+    ("plugin", "variables", "note"),
+    [
+        pytest.param({"spec": "IMAGE"}, ("IMAGE",), "IMAGE", id="the whole image"),
+        pytest.param(
+            {"name": "IMAGE_NAME", "tag": "IMAGE_TAG"},
+            ("IMAGE_NAME", "IMAGE_TAG"),
+            "IMAGE_NAME and IMAGE_TAG",
+            id="name and tag",
+        ),
+        pytest.param({"spec": "A", "name": "B", "tag": "C"}, ("A",), "A", id="the whole one wins"),
+        pytest.param({"tag": "RETAG_TAG"}, ("RETAG_TAG",), "", id="a name of Retag's"),
+        pytest.param({"tag": ""}, (), "", id="no name"),
+    ],
+)
+def test_variables_of_the_image_updater_are_known_and_pin_nothing(
+    plugin: dict[str, str], variables: tuple[str, ...], note: str
+) -> None:
+    rule = only({"alias": "a", "imageName": "a", "manifestTargets": {"plugin": plugin}})
+
+    said = (f"what plugin.env says as {note} pins nothing",) if note else ()
+    assert rule.variables == variables
+    assert rule.notes == ("manifestTargets.plugin has no effect", *said)
+
+
 def fingerprint(**changes: Any) -> str:
     settings = {"updateStrategy": "semver", "allowTags": "regexp:^v"} | changes.pop("settings", {})
     image = {"alias": "a", "imageName": "example.com/a:~1", "commonUpdateSettings": settings}
