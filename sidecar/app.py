@@ -45,16 +45,24 @@ class Answers(Protocol):
 class App:
     """The ASGI application of the resolver's socket.
 
-    *observe* is told the path and the seconds of each request.
+    *observe* is told the path and the seconds of each request, which may wait *patience* seconds
+    for its turn.
     """
 
     def __init__(
-        self, answers: Answers, admission: Admission, *, meter: Meter, observe: Observe
+        self,
+        answers: Answers,
+        admission: Admission,
+        *,
+        meter: Meter,
+        observe: Observe,
+        patience: float = PATIENCE,
     ) -> None:
         self._answers = answers
         self._admission = admission
         self._meter = meter
         self._observe = observe
+        self._patience = patience
         self._in_flight = 0
         self._working: set[asyncio.Task[Any]] = set()
         self._stopping = False
@@ -74,7 +82,7 @@ class App:
         self._flights(1)
         outcome = "gone"
         try:
-            with self._admission.body(arrived + PATIENCE) as body:
+            with self._admission.body(arrived + self._patience) as body:
                 outcome, reply = await self._interruptible(Request(scope, receive), body, arrived)
                 await _send_in_pieces(send, reply)
         except ClientDisconnect:
@@ -109,7 +117,7 @@ class App:
         """Raises `ResolverError` for what never comes to the resolver, and `ClientDisconnect`."""
         environment, manifests = await self._read(request, body)
         path = request.scope["path"]
-        async with self._admission.work(arrived + PATIENCE):
+        async with self._admission.work(arrived + self._patience):
             answering = self._answers.answer(path, environment, manifests, arrived)
             reply = await _unless_gone(request.receive, answering)
             return "failed" if reply.exit_code else "ok", _packed(reply)

@@ -28,6 +28,37 @@ _SERVE = "import sys; from cmp.cli import main; sys.argv[0] = 'retag'; main()"
 ENVIRONMENT = {"ARGOCD_APP_NAME": "web"}
 
 
+class Echo:
+    """`Answers` that gives the manifests back, while *open* is set; it notes what came."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.open.set()
+        self.begun: list[Mapping[str, str]] = []
+        self.asked: list[tuple[str, Mapping[str, str], bytes]] = []
+        self.cancelled = 0
+
+    def begin(self, environment: Mapping[str, str]) -> None:
+        """Note it."""
+        self.begun.append(environment)
+
+    async def answer(
+        self, path: str, environment: Mapping[str, str], manifests: bytes, _arrived: float
+    ) -> Reply:
+        """The manifests."""
+        self.asked.append((path, environment, manifests))
+        try:
+            await self.open.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return Reply(0, b"", manifests)
+
+    async def until_working(self, times: int = 1) -> None:
+        """Return when so many requests came."""
+        await until(lambda: len(self.asked) >= times)
+
+
 class CountingMeter:
     """A `Meter` whose *counts* are by name and label values, and whose *gauges* by name."""
 
@@ -143,11 +174,18 @@ async def served(
     limits: Limits | None = None,
     grace: float = PATIENCE,
     admission: Admission | None = None,
+    patience: float = PATIENCE,
     probes: tuple[str, int] | None = ("127.0.0.1", 0),
 ) -> AsyncIterator[Served]:
     """*answers* behind a real socket at *path*, in this event loop; drained at the end."""
     meter = CountingMeter()
-    app = App(answers, admission or Admission(), meter=meter, observe=lambda _path, _seconds: None)
+    app = App(
+        answers,
+        admission or Admission(),
+        meter=meter,
+        observe=lambda path, _seconds: meter.count("seconds observed", path=path),
+        patience=patience,
+    )
     places = Places(path, frozenset({os.getuid()}) if uids is None else uids, probes)
     probed = Probed(configured=lambda: True, metrics=meter.text, meter=meter)
     async with serving(app, places, probed, limits=limits, grace=grace) as running:

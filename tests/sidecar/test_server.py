@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from cmp.plugin import wire
 from sidecar.protocol import Limits
 from sidecar.resolver import Reply
 from tests.servers.resolver import (
+    Echo,
     ask,
     body_of,
     chunked,
@@ -24,39 +24,6 @@ from tests.servers.resolver import (
     served,
     until,
 )
-
-
-class Echo:
-    """Answers with the manifests; *held* back while *open* is not set."""
-
-    def __init__(self) -> None:
-        self.open = asyncio.Event()
-        self.open.set()
-        self.begun: list[Mapping[str, str]] = []
-        self.began = asyncio.Event()
-        self.working = 0
-        self.cancelled = 0
-
-    def begin(self, environment: Mapping[str, str]) -> None:
-        """Note it."""
-        self.begun.append(environment)
-        self.began.set()
-
-    async def answer(
-        self, _path: str, _environment: Mapping[str, str], manifests: bytes, _arrived: float
-    ) -> Reply:
-        """The manifests."""
-        self.working += 1
-        try:
-            await self.open.wait()
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        return Reply(0, b"", manifests)
-
-    async def until_working(self, times: int = 1) -> None:
-        """Return when so many requests came."""
-        await until(lambda: self.working >= times)
 
 
 @pytest.fixture
@@ -198,7 +165,7 @@ def test_a_request_hidden_behind_another_is_never_read(path: Path) -> None:
         async with served(path, echo):
             response = await send_raw(path, request_of(b"first") + request_of(b"second"))
             assert reply_in(response).stdout == b"first"
-        assert echo.working == 1
+        assert len(echo.asked) == 1
 
     asyncio.run(run())
 
@@ -303,7 +270,7 @@ def test_after_the_grace_the_head_that_comes_is_told_too(path: Path) -> None:
         async with served(path, echo) as server:
             server.app.stop()
             assert (await ask(path, b"a")).exit_code == 6
-        assert echo.working == 0
+        assert not echo.asked
 
     asyncio.run(run())
 
