@@ -5,6 +5,7 @@ Only registries that are listed are ever asked, unless names may be inferred.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -13,12 +14,13 @@ from types import TracebackType
 from typing import Self
 
 from cmp.cosign import Claim
-from cmp.errors import Finding, RegistryError
+from cmp.errors import Finding, RegistryError, printable
 from cmp.reference import Repository
 from cmp.registry.config import load_config
 from cmp.registry.endpoint import Endpoint, SortMode
 from cmp.registry.http.connections import Connection, Connections, Surroundings
 from cmp.registry.layout import Clock, LayoutSource
+from cmp.registry.logins import source_of, written
 from cmp.registry.port import TagSource
 from cmp.registry.routing import Route, Routing
 from cmp.tags import Listing, Needs, Tag
@@ -107,6 +109,18 @@ class Registries:
         if route.endpoint.is_layout:
             return self._layout(route.endpoint), asked
         return self._connections.to(route.endpoint).source, asked
+
+    def identity(self, repository: Repository, pull_secret: str) -> str:
+        """Whose view of what it is: registry, where that is, path and login, as JSON.
+
+        A login goes by the place where it is written, and nothing in the text is a secret. Raises
+        `RegistryError`.
+        """
+        route = self.route(repository)
+        source = source_of(route.endpoint, pull_secret)
+        login = written(source) if source is not None else ""
+        url = printable(route.endpoint.base_url)
+        return json.dumps([route.endpoint.prefix, url, route.path, login])
 
     def connection(self, endpoint: Endpoint) -> Connection:
         """What asks *endpoint*, which is over HTTP. Raises `RegistryError`."""
