@@ -1,4 +1,4 @@
-"""For each image found in the manifests: which rule it is under, and which tag that rule gives it.
+"""For each image found in the manifests: which tag the rule that it is under gives it.
 
 The order of power: denied tags and gates, the rule's pin, the Application's pins, freeze or
 suspend, the policy. Where nothing is chosen the last good choice stays; without one the reason
@@ -9,21 +9,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from cmp.assign import assign, broken_rule, place_of
 from cmp.errors import RegistryError, RetagError, RuleError, UsageError, raise_together
+from cmp.held import Held, Holding
 from cmp.judge import Verdict
 from cmp.keys import keys_of
 from cmp.manifests import Site
-from cmp.policy import Chosen, Keep, Kept, Output, Policy, compile_policy, successor
+from cmp.meter import Meter, Unmetered
+from cmp.policy import Chosen, Keep, Kept, Policy, compile_policy, successor
 from cmp.ports import Lookups
 from cmp.reference import Reference
 from cmp.registry.secrets import Secrets
 from cmp.request import Options
-from cmp.rules import DisabledUnit, Matched, Rule
+from cmp.rules import Matched, Rule
 from cmp.rules.application import Application
+from cmp.steady import (
+    Former,
+    Past,
+    former_of,
+    is_own_choice,
+    last_good,
+    step_back,
+    to_record,
+    written,
+)
 from cmp.store import LastGood
-from cmp.tags import Tag, is_tag
+from cmp.tags import is_tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +63,24 @@ class Asked:
     secrets: Secrets
     earlier: Sequence[LastGood]
     options: Options
+    meter: Meter = field(default_factory=Unmetered)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What each image gets: by *decisions* of rules, or *held* by rules that are broken.
+
+    *records* are the choices to be remembered before anybody acts on them.
+    """
+
+    decisions: tuple[Decision, ...] = ()
+    held: tuple[Held, ...] = ()
+    records: tuple[LastGood, ...] = ()
 
 
 async def decide(
     sites: Sequence[Site], matched: Matched, application: Application, asked: Asked
-) -> list[Decision]:
+) -> Decided:
     """A decision for each of *sites*, in their order.
 
     Raises a `RetagError` for all images that can be given no tag: a rule that is disabled or
@@ -62,28 +88,68 @@ async def decide(
     rule (`UsageError`).
     """
     _check_pins(asked.options, matched)
+    past = Past.of(asked.earlier, application.images)
     policies = {rule: policy_of(rule, asked.options) for rule in matched.rules}
-    errors: list[RetagError] = [_disabled(unit) for unit in matched.unknown]
-    assigned: list[tuple[Site, Rule]] = []
-    for site in sites:
-        try:
-            assigned.append((site, _rule_for(site, matched, policies)))
-        except RuleError as error:
-            errors.append(error)
+    assigned, held, errors = assign(sites, Holding(matched, policies, past, asked.options))
     rules = list(dict.fromkeys(rule for _, rule in assigned))
-    verdicts = await asyncio.gather(
-        *(_verdict(rule, policies[rule], asked, application.refresh_asked_at) for rule in rules)
+    answers = dict(
+        zip(
+            rules,
+            await asyncio.gather(
+                *(_answer(rule, policies[rule], asked, application, past) for rule in rules)
+            ),
+            strict=True,
+        )
     )
-    verdict_of = dict(zip(rules, verdicts, strict=True))
     decisions: list[Decision] = []
     for site, rule in assigned:
-        last_good = _last_good(rule, asked.earlier)
         try:
-            decisions.append(_settle(site, rule, verdict_of[rule], last_good))
+            decisions.append(_settle(site, rule, *answers[rule]))
         except RetagError as error:
             errors.append(error)
     raise_together(errors)
-    return decisions
+    records = [to_record(rule, verdict, past) for rule, (verdict, _) in answers.items()]
+    kept = tuple(filter(None, records)) if application.recognised else ()
+    return Decided(tuple(decisions), tuple(held), kept)
+
+
+async def _answer(
+    rule: Rule, policy: Policy, asked: Asked, application: Application, past: Past
+) -> tuple[Verdict, Former | None]:
+    """The verdict for *rule*, no step back, and what stays where it chose nothing."""
+    since = application.refresh_asked_at
+    verdict = await _verdict(rule, policy, asked, since)
+    former = former_of(rule, policy, past)
+    if former is not None and is_own_choice(verdict):
+        verdict = await _steadied(rule, verdict, former, asked, since)
+    if isinstance(verdict.choice, Chosen):
+        return verdict, None
+    keep = verdict.choice.keep
+    stays = last_good(rule, policy, past, keep)
+    if stays is not None:
+        asked.meter.count("retag_last_good_served_total", reason=str(keep))
+    return verdict, stays
+
+
+async def _steadied(
+    rule: Rule, verdict: Verdict, former: Former, asked: Asked, since: float
+) -> Verdict:
+    """*verdict*, or that nothing is chosen because that would be a step back from *former*."""
+    policy = verdict.policy
+    assert isinstance(verdict.choice, Chosen)
+    assert verdict.listing is not None
+    moves = written(verdict.choice.tag, policy) != former.tag
+    if moves and verdict.listing.observed_at < former.observed_at:
+        # Another replica has seen something newer, so that what is remembered here counts no more.
+        since = max(since, former.observed_at)
+        verdict = await _verdict(rule, policy, asked, since)
+        if not is_own_choice(verdict):
+            return verdict
+    why = await step_back(rule, verdict, former, asked.lookups, since=since)
+    if why is None:
+        return verdict
+    asked.meter.count("retag_backwards_prevented_total")
+    return replace(verdict, choice=Kept(Keep.INCOMPLETE, why, verdict.choice.refusals))
 
 
 async def _verdict(rule: Rule, policy: Policy, asked: Asked, since: float) -> Verdict:
@@ -130,80 +196,25 @@ def _check_pins(options: Options, matched: Matched) -> None:
         )
 
 
-def _rule_for(site: Site, matched: Matched, policies: dict[Rule, Policy]) -> Rule:
-    """The one rule that *site* is under. Raises `RuleError` where none or several could be.
-
-    A rule that is broken may be the one that is meant, so no other takes its place.
-    """
-    repository = site.image.repository
-    for unit in matched.disabled:
-        if unit.concerns(repository):
-            raise _disabled(unit)
-    rules = [rule for rule in matched.rules if repository in rule.repositories]
-    if len(rules) == 1:
-        return rules[0]
-    for rule in rules:
-        if why := policies[rule].unclear:
-            raise _broken(rule, why)
-    tag = site.image.tag
-    allowing = [rule for rule in rules if tag and policies[rule].allows(tag)]
-    if len(allowing) == 1:
-        return allowing[0]
-    raise _ambiguous(site, rules, allowing)
-
-
-def _ambiguous(site: Site, rules: Sequence[Rule], allowing: Sequence[Rule]) -> RuleError:
-    names = " and ".join(str(rule.identity) for rule in rules)
-    tag = f"tag {site.image.tag}" if site.image.tag else "an image without a tag"
-    several = f"{len(allowing)} of them allow {tag}"
-    return RuleError(
-        "RT350",
-        f"{names} are for {site.image.repository}, and "
-        + (several if allowing else f"none of them allows {tag}"),
-        where=str(site.place),
-        remedy="narrow allowTags until one of them allows what stands in the manifest",
-    )
-
-
-def _disabled(unit: DisabledUnit) -> RuleError:
-    images = ", ".join(sorted(map(str, unit.repositories))) or "any image"
-    place, path = (unit.findings[0].place, unit.findings[0].path) if unit.findings else ("", "")
-    return RuleError(
-        "RT351",
-        f"the rule, which may be for {images}, is disabled: {unit.what}",
-        where=f"{place or unit.place} {path or unit.path}".rstrip(),
-        remedy=_MEND,
-    )
-
-
-def _broken(rule: Rule, why: str) -> RuleError:
-    what = f"the rule is disabled: {why}"
-    return RuleError("RT351", what, where=_place(rule), remedy=_MEND)
-
-
-def _place(rule: Rule) -> str:
-    return f"{rule.place}, {rule.identity}"
-
-
-_MEND = "mend the rule; retag lint shows every fault"
 _STAYS = (Keep.NOTHING_ALLOWED, Keep.SUSPENDED)  # without a last good choice the manifest's tag
 
 
-def _settle(site: Site, rule: Rule, verdict: Verdict, last_good: Tag | None) -> Decision:
+def _settle(site: Site, rule: Rule, verdict: Verdict, stays: Former | None) -> Decision:
     """What *verdict* means for *site*. Where a digest is due, a bare tag never stands in."""
     choice = verdict.choice
     base = _base(site, rule)
     if isinstance(choice, Chosen):
         moved = successor(base, choice.tag, verdict.policy.output) or base
-        return Decision(site, rule, verdict, moved)
-    if last_good is not None and (last_good.digest or verdict.policy.output is Output.TAG):
-        stays = f"{choice.why}; {last_good.name}, which was chosen last, stays"
-        kept = successor(base, last_good, verdict.policy.output) or base
-        return Decision(site, rule, verdict, kept, stays)
+        stale = verdict.listing.stale if verdict.listing else ""
+        warning = f"{stale}; what it held before decides" if stale else ""
+        return Decision(site, rule, verdict, moved, warning)
+    if stays is not None:
+        kept = successor(base, stays.tag, verdict.policy.output) or base
+        return Decision(site, rule, verdict, kept, f"{choice.why}; {stays}, stays")
     if choice.keep in _STAYS:
         return Decision(site, rule, verdict, site.image, f"{choice.why}; the image stays as it is")
     if choice.keep is Keep.DISABLED:
-        raise verdict.error.at(_place(rule)) if verdict.error else _broken(rule, choice.why)
+        raise verdict.error.at(place_of(rule)) if verdict.error else broken_rule(rule, choice.why)
     where = f"{rule.identity}, {rule.repository}"
     if verdict.error is not None:
         raise verdict.error.at(where)
@@ -213,15 +224,6 @@ def _settle(site: Site, rule: Rule, verdict: Verdict, last_good: Tag | None) -> 
         where=where,
         remedy="nothing was chosen before, so there is nothing to fall back to; try again",
     )
-
-
-def _last_good(rule: Rule, earlier: Sequence[LastGood]) -> Tag | None:
-    identity = rule.identity
-    for each in earlier:
-        same = (each.rule, each.fingerprint) == (identity.rule, identity.fingerprint)
-        if same and each.repository == str(rule.repository):
-            return Tag(each.tag, each.digest)
-    return None
 
 
 def _base(site: Site, rule: Rule) -> Reference:

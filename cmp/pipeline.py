@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 
 from cmp.decide import Asked, Decision, decide
 from cmp.errors import ManifestError
+from cmp.held import Held, remembered_repositories
 from cmp.judge import with_facts
 from cmp.lookups import Direct
 from cmp.manifests import ImageField
 from cmp.memo import Memo
+from cmp.meter import Meter, Unmetered
 from cmp.ports import ApplicationInfo, Lookups
 from cmp.registry.port import TagSource
 from cmp.registry.secrets import NoSecrets, Secrets
@@ -27,7 +29,7 @@ class Operator:
     """What the operator gives each render: rules, registries, keys, what a renderer may do.
 
     *lookups* make the choices; by default each is made anew. *memo* remembers manifests; by
-    default each are read anew.
+    default each are read anew. *meter* counts what is kept for want of a choice.
     """
 
     rules: RuleSet
@@ -37,17 +39,22 @@ class Operator:
     secrets: Secrets = field(default_factory=NoSecrets)
     lookups: Lookups | None = None
     memo: Memo | None = None
+    meter: Meter = field(default_factory=Unmetered)
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """*manifests* is what Argo CD gets, *rendered* what the renderer gave; and why they differ."""
+    """*manifests* is what Argo CD gets, *rendered* what the renderer gave; and why they differ.
+
+    *held* are images of broken rules.
+    """
 
     application: Application
     matched: Matched
     rendered: bytes
     manifests: bytes
     decisions: tuple[Decision, ...]
+    held: tuple[Held, ...] = ()
 
 
 async def generate(
@@ -76,13 +83,21 @@ async def resolve(
         )
     application = applications.application(request)
     matched = rules_for(operator.rules, application)
-    sites = await memo.sites(manifests, matched.repositories, operator.fields)
+    earlier = await store.choices(request.name)
+    repositories = matched.repositories
+    if matched.unknown:  # which may have ruled all that was ever ruled
+        repositories |= frozenset(remembered_repositories(earlier))
+    sites = await memo.sites(manifests, repositories, operator.fields)
     lookups = operator.lookups or Direct(operator.tags)
-    asked = Asked(lookups, operator.secrets, await store.choices(request.name), request.options)
-    decisions = await decide(sites, matched, application, asked)
-    edits = {decision.site: str(decision.after) for decision in decisions if decision.changed}
+    asked = Asked(lookups, operator.secrets, earlier, request.options, operator.meter)
+    decided = await decide(sites, matched, application, asked)
+    images: list[Decision | Held] = [*decided.decisions, *decided.held]
+    edits = {image.site: str(image.after) for image in images if image.changed}
     written = await memo.rewritten(manifests, edits)
-    return Generated(application, matched, rendered, written, tuple(decisions))
+    if decided.records:
+        # First, so that no answer can be acted on that is forgotten if the resolver is killed.
+        await store.keep_choices(request.name, decided.records)
+    return Generated(application, matched, rendered, written, decided.decisions, decided.held)
 
 
 async def look_closer(generated: Generated, tags: TagSource) -> Generated:

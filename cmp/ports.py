@@ -5,7 +5,7 @@ A laptop answers from flags; the resident roles will answer from the cluster.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from cmp.cosign import PublicKey
@@ -14,6 +14,7 @@ from cmp.policy import Policy
 from cmp.request import Request
 from cmp.rules.application import Application
 from cmp.rules.rule import Rule
+from cmp.tags import Needs, Tag
 
 Clock = Callable[[], float]  # seconds since the epoch
 
@@ -35,5 +36,14 @@ class Lookups(Protocol):
         """The choice of *policy* for *rule*, from nothing that was seen before *since*.
 
         *since* is in seconds since the epoch. Never raises.
+        """
+        ...
+
+    async def describe(
+        self, rule: Rule, names: Sequence[str], needs: Needs, /, *, since: float = 0
+    ) -> Mapping[str, Tag]:
+        """A `Tag` for each of *names* in the repository of *rule*, as its login sees them.
+
+        What could not be read is `Fault.UNREADABLE`. Never raises.
         """
         ...

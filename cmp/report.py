@@ -8,6 +8,7 @@ from typing import Any
 
 from cmp.decide import Decision
 from cmp.facts import facts, facts_as_json, moving
+from cmp.held import Held
 from cmp.judge import Verdict
 from cmp.pipeline import Generated
 from cmp.policy import Choice, Chosen
@@ -78,6 +79,9 @@ def explain(generated: Generated, *, now: float) -> list[str]:
         lines += [f"  image    {_move(decision)}" for decision in decisions]
         lines += [f"  warning  {text}" for text in sorted({d.warning for d in decisions} - {""})]
         lines += others(verdict)
+    for held in generated.held:
+        lines += ["", f"{held.site.image.repository}", f"  image    {_move(held)}"]
+        lines += [f"  warning  {held.warning}"]
     if notes := notes_of(generated):
         lines += ["", *(f"note: {note}" for note in notes)]
     return lines
@@ -89,7 +93,8 @@ def explain_verdict(verdict: Verdict, *, now: float) -> list[str]:
     if isinstance(verdict.choice, Chosen):
         lines += [f"  {name:8} {value}" for name, value in facts(verdict.policy, verdict.choice)]
     if verdict.listing is not None:
-        lines.append(f"  listed   {_age(now - verdict.listing.observed_at)}")
+        stale = f"; {verdict.listing.stale}" if verdict.listing.stale else ""
+        lines.append(f"  listed   {_age(now - verdict.listing.observed_at)}{stale}")
     return lines
 
 
@@ -119,6 +124,7 @@ def as_json(generated: Generated) -> dict[str, Any]:
             | {"places": [_place_as_json(decision) for decision in decisions]}
             for rule, decisions in _by_rule(generated.decisions)
         ],
+        "held": [_place_as_json(held) for held in generated.held],
         "notes": notes_of(generated),
     }
 
@@ -133,6 +139,7 @@ def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
         "kept": None if isinstance(choice, Chosen) else str(choice.keep),
         "why": choice.why,
         "listedAt": _timestamp(verdict.listing),
+        "stale": (verdict.listing.stale or None) if verdict.listing else None,
         "older": list(verdict.passed_over),
         "refused": [{"tag": r.tag, "reason": r.reason} for r in choice.refusals],
     }
@@ -149,23 +156,38 @@ def notes_of(generated: Generated) -> list[str]:
         verdict = decisions[0].verdict
         remarks = (*rule.notes, *verdict.policy.faults, *moving(verdict.policy, verdict.choice))
         notes += [f"{rule.alias}: {remark}" for remark in remarks]
+    if generated.application.images is None and not _all_chosen(generated):
+        notes.append("which images run is not known, as no cluster is watched")
     return list(dict.fromkeys(notes))
 
 
 def warnings(generated: Generated) -> list[str]:
     """What an image did not get, and why: a line for each rule that moved nothing."""
-    lines = (f"{d.rule.alias}: {d.warning}" for d in generated.decisions if d.warning)
+    lines = [f"{d.rule.alias}: {d.warning}" for d in generated.decisions if d.warning]
+    lines += [f"{held.site.image.repository}: {held.warning}" for held in generated.held]
+    lines += [
+        f"{unit.place}: a rule for unknown images is disabled: {unit.what}; "
+        "what was chosen before stays, and other images stay as they are"
+        for unit in generated.matched.unknown
+    ]
     return list(dict.fromkeys(lines))
+
+
+def _all_chosen(generated: Generated) -> bool:
+    """Whether nothing was asked of what an image had before."""
+    verdicts = (decision.verdict for decision in generated.decisions)
+    return not generated.held and all(isinstance(each.choice, Chosen) for each in verdicts)
 
 
 def _headline(generated: Generated) -> str:
     name = generated.application.name
     if not (generated.matched.rules or generated.matched.disabled):
         return f"{name}: no rule matches this Application"
-    if not generated.decisions:
+    images: list[Decision | Held] = [*generated.decisions, *generated.held]
+    if not images:
         return f"{name}: no image in the manifests is under a rule"
-    changed = sum(decision.changed for decision in generated.decisions)
-    count = len(generated.decisions)
+    changed = sum(image.changed for image in images)
+    count = len(images)
     return f"{name}: {count} image{'s' * (count != 1)} under a rule, {changed} moved"
 
 
@@ -182,7 +204,7 @@ def _outcome(choice: Choice) -> str:
     return f"kept     {choice.keep}: {choice.why}"
 
 
-def _move(decision: Decision) -> str:
+def _move(decision: Decision | Held) -> str:
     """Where the image stands, and from which tag to which; names where they change too."""
     before, after = decision.site.image, decision.after
     if not decision.changed:
@@ -196,7 +218,7 @@ def _version(reference: Reference) -> str:
     return "@".join(filter(None, (reference.tag, reference.digest))) or "no tag"
 
 
-def _place_as_json(decision: Decision) -> dict[str, Any]:
+def _place_as_json(decision: Decision | Held) -> dict[str, Any]:
     place = decision.site.place
     return {
         "document": place.document,
@@ -219,4 +241,10 @@ def _timestamp(listing: Listing | None) -> str | None:
 
 
 def _age(seconds: float) -> str:
-    return "just now" if seconds < 1 else f"{seconds:.0f} s ago"
+    """How long ago, to the unit of which there are several."""
+    if seconds < 1:
+        return "just now"
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,6 +19,7 @@ from cachetools import TLRUCache
 from cmp.cosign import PublicKey
 from cmp.errors import UnreachableError
 from cmp.judge import Verdict, judge
+from cmp.lookups import Direct
 from cmp.meter import Meter, Unmetered
 from cmp.policy import Chosen, Keep, Kept, Policy, Settings
 from cmp.reference import Repository
@@ -26,6 +27,7 @@ from cmp.registry.cache import GRACE, TTL
 from cmp.registry.port import TagSource
 from cmp.registry.progress import Progress, reporting
 from cmp.rules import Rule
+from cmp.tags import Fault, Needs, Tag
 
 # Look-ups of one registry under way at once: as many as its client has connections. More would
 # wait there, and hold what they have read so far. Each registry has its own turns, so that one
@@ -148,6 +150,24 @@ class SharedLookups:
             return known.verdict
         return await self._wait(self._flight(question, policy, since), ends)
 
+    async def describe(
+        self,
+        rule: Rule,
+        names: Sequence[str],
+        needs: Needs,
+        *,
+        since: float = 0,
+        ends: float = math.inf,
+    ) -> Mapping[str, Tag]:
+        """A `Tag` for each of *names*; unreadable where none is known when the clock is *ends*."""
+        left = None if math.isinf(ends) else max(0.0, ends - self._clock())
+        try:
+            async with asyncio.timeout(left):
+                return await Direct(self._tags).describe(rule, names, needs, since=since)
+        except TimeoutError:
+            why = f"still asking {rule.repository.registry}"
+            return {name: Tag(name, fault=Fault.UNREADABLE, detail=why) for name in names}
+
     async def aclose(self) -> None:
         """End all look-ups; who waits for one is told so."""
         running = list(self._running)
@@ -246,6 +266,12 @@ class Until:
     ) -> Verdict:
         """The choice of *policy* for *rule*, or that it is not known yet."""
         return await self.shared.verdict(rule, policy, keys, since=since, ends=self.ends)
+
+    async def describe(
+        self, rule: Rule, names: Sequence[str], needs: Needs, /, *, since: float = 0
+    ) -> Mapping[str, Tag]:
+        """A `Tag` for each of *names*, or that it is not known yet."""
+        return await self.shared.describe(rule, names, needs, since=since, ends=self.ends)
 
 
 def _how_far(flight: _Flight) -> str:

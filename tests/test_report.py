@@ -144,6 +144,7 @@ def test_the_json_has_the_documented_shape() -> None:
                 "kept": None,
                 "why": "newest of 1 allowed version",
                 "listedAt": "2026-01-01T00:00:00Z",
+                "stale": None,
                 "older": [],
                 "refused": [{"tag": "x", "reason": "not a version"}],
                 "places": [
@@ -161,6 +162,7 @@ def test_the_json_has_the_documented_shape() -> None:
                 ],
             }
         ],
+        "held": [],
         "notes": ["app: forceUpdate has no effect"],
     }
 

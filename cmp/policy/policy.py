@@ -170,6 +170,15 @@ class Policy:
         faults = (fault for fault in self.faults if not fault.field.startswith("platforms["))
         return next(map(str, faults), None)
 
+    def may_stay(self, name: str) -> bool:
+        """Whether *name*, which an image got before, may stay, as far as the name tells.
+
+        A pin is left out of account. Where the rule is `unclear`, only what is denied may not.
+        """
+        if self.filters.denial(name) is not None:
+            return False
+        return self.unclear is not None or not isinstance(self._select(name), str)
+
     def rank(self, tag: Tag, now: float) -> Key | Refusal:
         """The key of *tag* at *now*, comparable within this policy, or why it is refused."""
         by_name = self.judge(tag.name)

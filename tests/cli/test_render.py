@@ -108,7 +108,7 @@ def test_render_as_json_holds_manifests_and_diff(laptop: Laptop) -> None:
 
     assert parsed["manifests"].encode() == POD.replace(b"v1.0.0", b"v1.10.0")
     assert parsed["diff"].startswith("--- rendered")
-    assert set(parsed) == {"application", "images", "notes", "manifests", "diff"}
+    assert set(parsed) == {"application", "images", "held", "notes", "manifests", "diff"}
 
 
 APPLICATION = """\
