@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -24,6 +24,7 @@ from cmp.request import Request, without_source
 from cmp.rules import Rule, rules_for
 from cmp.rules.application import Application
 from cmp.store import Store
+from sidecar.announce import announce
 
 _logger = logging.getLogger("retag.resolver")
 
@@ -161,8 +162,6 @@ class Resolver:
         if path == wire.GENERATE:
             return generated.manifests
         if path == wire.PARAMETERS:
-            from sidecar.announce import announce  # noqa: PLC0415  # few requests are for it
-
             return announce(generated)
         closer = await self._closer(generated, operator, arrived)
         shown = report.as_json(closer) | {
@@ -199,13 +198,24 @@ class Resolver:
         except Exception:
             _logger.exception("look-ups could not be started")
 
+    def _begin_for(self, request: Request, configuration: Configuration) -> None:
+        """Start what no pin or freeze makes needless. Raises `RetagError`."""
+        application = self._applications.application(request)
+        operator = configuration.operator
+        for rule in rules_for(operator.rules, application).rules:
+            policy = policy_of(rule, request.options)
+            if policy.decided() is None:
+                keys = keys_of(rule, operator.secrets)
+                since = application.refresh_asked_at
+                configuration.lookups.begin(rule, policy, keys, since=since)
+
 
 def failed(error: RetagError, exit_code: int | None = None) -> Reply:
     """The reply that says *error*; it exits as the command line would."""
     return Reply(error.exit_code if exit_code is None else exit_code, _stderr(error_lines(error)))
 
 
-def _stderr(lines: Any) -> bytes:
+def _stderr(lines: Iterable[str]) -> bytes:
     return wire.cut_stderr("".join(f"{line}\n" for line in lines))
 
 
