@@ -2,7 +2,7 @@
 
 The listing, then what the policy must know of the tags that are left, and of the one it chooses
 the digest by HEAD, since a search may be behind; then the signatures of that digest. A tag that is
-not verified gives way to the next, newest first.
+not verified gives way to the next, newest first. What takes long is done in a thread.
 """
 
 from __future__ import annotations
@@ -18,6 +18,11 @@ from cmp.reference import Repository
 from cmp.registry.places import describe
 from cmp.registry.port import TagSource
 from cmp.tags import Fault, Listing, Needs, Tag
+from cmp.threads import work
+
+# Names that are ranked in some 4 ms, and signatures that are tried in 2 (`cmp.cosign.verify`).
+_MANY_NAMES = 500
+_MANY_SIGNATURES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +63,20 @@ async def judge(
     try:
         if choice is None:
             listing = await tags.list_tags(repository)
-            choice = await _Looking(policy, listing, tags, keys).choice()
+            choice = await _look(policy, listing, tags, keys)
     except RegistryError as error:
         return Verdict(repository, policy, Kept(Keep.UNREACHABLE, str(error)), listing, error)
     return Verdict(repository, policy, choice, listing)
+
+
+async def _look(
+    policy: Policy, listing: Listing, tags: TagSource, keys: Sequence[PublicKey]
+) -> Choice:
+    """The choice among the tags of *listing*. Raises `RegistryError`."""
+    names = listing.names
+    # Once: the largest are not remembered, and a choice may be made twenty times.
+    survey = await work(lambda: policy.survey(names), is_long=len(names) > _MANY_NAMES)
+    return await _Looking(policy, listing, survey, tags, keys).choice()
 
 
 _DOCUMENTS = Needs(created=True, digest=True)
@@ -101,23 +116,17 @@ class _Looking:
 
     policy: Policy
     listing: Listing
+    survey: Survey
     tags: TagSource
     keys: Sequence[PublicKey]
     described: dict[str, Tag] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
-    survey: Survey = field(init=False)
-
-    def __post_init__(self) -> None:
-        # Once: the largest are not remembered, and a choice may be made twenty times.
-        self.survey = self.policy.survey(self.listing.names)
 
     async def choice(self) -> Choice:
         """The newest tag that will do. Raises `RegistryError`."""
         while True:
             await self._describe()
-            choice = choose(
-                self.policy, self.listing, self.described, self.refused, survey=self.survey
-            )
+            choice = await work(self._choose, is_long=len(self.described) > _MANY_NAMES)
             if isinstance(choice, Kept) or not self.policy.needs.digest:
                 return choice
             if len(self.refused) == MOST_TRIED:
@@ -128,6 +137,9 @@ class _Looking:
                 found = await self._verified(found)
             if found is not None:
                 return found
+
+    def _choose(self) -> Choice:
+        return choose(self.policy, self.listing, self.described, self.refused, survey=self.survey)
 
     async def _describe(self) -> None:
         """Describe what the policy needs: all candidates, or the best until one will do."""
@@ -193,7 +205,11 @@ class _Looking:
         except RegistryError as error:
             why = f"the signatures of {tag.name} could not be read: {error.what}"
             return Kept(Keep.INCOMPLETE, why, choice.refusals)
-        verified = verify(claims, tag.digest, self.keys)
+        digest, keys = tag.digest, self.keys
+        verified = await work(
+            lambda: verify(claims, digest, keys),
+            is_long=len(claims) * len(keys) > _MANY_SIGNATURES,
+        )
         if isinstance(verified, Unverified):
             if verified.incomplete:
                 why = f"{tag.name} has more signatures than were read: {verified}"

@@ -7,7 +7,6 @@ requests go on meanwhile.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from cachetools import LRUCache
 from cmp.manifests import ImageField, Site, find_images, is_empty, rewrite
 from cmp.meter import Meter, Unmetered
 from cmp.reference import Repository
+from cmp.threads import work
 
 _MIB = 1024 * 1024
 # Of some 1,000 Applications with 30 images each.
@@ -26,7 +26,7 @@ ROOM_FOR_SITES = 32 * _MIB
 ROOM_FOR_OUTPUTS = 32 * _MIB
 _STREAMS = 10_000  # of which it is remembered whether they hold an object
 
-# Bytes from which on work is done in a thread: some 4 ms of parsing. To hop costs 0.1 ms.
+# Bytes from which on work is done in a thread: some 4 ms of parsing.
 _LONG_TO_PARSE = 32 * 1024
 _LONG_TO_COPY = _MIB  # the same where bytes are hashed, or copied with others put in
 
@@ -65,7 +65,7 @@ class Memo:
 
     async def manifests(self, stream: bytes) -> Manifests:
         """*stream*, to ask for."""
-        digest = await _work(
+        digest = await work(
             lambda: hashlib.sha256(stream).digest(), is_long=len(stream) > _LONG_TO_COPY
         )
         return Manifests(stream, digest)
@@ -77,7 +77,7 @@ class Memo:
             "empty",
             self._empty,
             manifests.digest,
-            lambda: _work(lambda: is_empty(stream), is_long=len(stream) > _LONG_TO_PARSE),
+            lambda: work(lambda: is_empty(stream), is_long=len(stream) > _LONG_TO_PARSE),
         )
 
     async def sites(
@@ -92,7 +92,7 @@ class Memo:
             "sites",
             self._sites,
             (manifests.digest, frozenset(repositories), tuple(fields)),
-            lambda: _work(
+            lambda: work(
                 lambda: find_images(stream, repositories, fields),
                 is_long=len(stream) > _LONG_TO_PARSE,
             ),
@@ -108,7 +108,7 @@ class Memo:
             "outputs",
             self._outputs,
             (manifests.digest, written),
-            lambda: _work(lambda: rewrite(stream, edits), is_long=len(stream) > _LONG_TO_COPY),
+            lambda: work(lambda: rewrite(stream, edits), is_long=len(stream) > _LONG_TO_COPY),
         )
 
     async def _remembered(
@@ -116,22 +116,17 @@ class Memo:
         memo: str,
         known: LRUCache[Hashable, _Answer],
         key: Hashable,
-        work: Callable[[], Awaitable[_Answer]],
+        find: Callable[[], Awaitable[_Answer]],
     ) -> _Answer:
         answer = known.get(key)
         self._meter.count(
             "retag_memo_total", memo=memo, result="miss" if answer is None else "hit"
         )
         if answer is None:
-            answer = await work()
+            answer = await find()
             if known.getsizeof(answer) <= known.maxsize:
                 known[key] = answer
         return answer
-
-
-async def _work(work: Callable[[], _Answer], *, is_long: bool) -> _Answer:
-    """What *work* gives, in a thread where it may take long."""
-    return await asyncio.to_thread(work) if is_long else work()
 
 
 def _of_sites(sites: Sequence[Site]) -> int:
