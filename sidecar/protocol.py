@@ -24,6 +24,10 @@ _CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 _MOST_UIDS_TOLD = 16  # in the log, once each
 
 LARGEST_HEAD = 16 * 1024  # bytes; the plugin's has about 100
+# Bytes of a request that are no body. Chunks of a byte each take 200 ms for as many as the system
+# hands over at once, and nobody else would be served meanwhile.
+MOST_FRAMING = 256 * 1024
+_SLICE = 16 * 1024  # bytes looked at before the framing is counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ class GuardedProtocol(H11Protocol):
         super().__init__(config, server_state, app_state, _loop)
         self._gate = gate
         self._stage = ""
+        self._framing = 0  # bytes
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -130,11 +135,26 @@ class GuardedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass on what comes, and see how far the request is."""
+        for start in range(0, len(data), _SLICE):
+            self._receive(data[start : start + _SLICE])
+            if self.transport.is_closing():
+                return
+
+    def _receive(self, data: bytes) -> None:
+        held = self._held
         super().data_received(data)
         if self._stage == "head" and self.cycle is not None:
             self._enter("body", self._gate.limits.body)
         if self._stage == "body" and not self.cycle.more_body:
             self._enter("answer", self._gate.limits.answer)
+        self._framing += len(data) - (self._held - held)
+        if self._framing > MOST_FRAMING:
+            self.cut("framing")
+
+    @property
+    def _held(self) -> int:
+        """Bytes of the body that nobody has fetched yet."""
+        return len(self.cycle.body) if self._stage != "head" else 0
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""

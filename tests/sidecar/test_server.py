@@ -83,7 +83,8 @@ def test_a_uid_that_is_not_listed_is_cut_off(path: Path) -> None:
     async def run() -> None:
         async with served(path, Echo(), uids=frozenset({12345})) as server:
             assert await send_raw(path, request_of(b"a: 1\n")) == b""
-            assert server.meter.counts["retag_connections_refused_total", "uid"] == 1
+            assert await send_raw(path, request_of(b"a: 1\n")) == b""
+            assert server.meter.counts["retag_connections_refused_total", "uid"] == 2
             assert "retag_requests_total" not in {name for name, *_ in server.meter.counts}
 
     asyncio.run(run())
@@ -155,6 +156,21 @@ def test_nonsense_gets_no_answer_of_ours_and_harms_nobody(path: Path, sent: byte
             # Who still sends when the connection ends may not get to read why.
             assert response[:10] in {b"HTTP/1.1 4", b""} or b"[RT613]" in response
             assert (await server.ask(b"a: 1\n")).stdout == b"a: 1\n"
+
+    asyncio.run(run())
+
+
+def test_a_body_in_crumbs_is_cut_off(path: Path) -> None:
+    """Else it would have the event loop for itself."""
+
+    async def run() -> None:
+        async with served(path, Echo()) as server:
+            crumbs = b"1\r\na\r\n" * 100_000
+            assert await send_raw(path, head_of() + chunked(body_of(b""))[:-5] + crumbs) == b""
+            assert server.meter.counts["retag_connections_refused_total", "framing"] == 1
+            pieces = chunked(*[body_of(b"a" * 1000)] + [b"a" * 1000] * 10_000)
+            response = await send_raw(path, head_of() + pieces)
+            assert len(reply_in(response).stdout) == 10_001_000
 
     asyncio.run(run())
 
