@@ -144,7 +144,7 @@ class Once(Generic[_Key, _Answer]):
         except RegistryError as error:
             outcome = self._terms.passing(error, flight.asked)
         finally:
-            if self._flights[key] is flight:
+            if self._flights.get(key) is flight:  # else a later one is under way, or landed
                 del self._flights[key]
         self._remember(key, outcome)
         return outcome
@@ -250,12 +250,12 @@ class OncePerTag(Generic[_Key]):
         return self._terms.answered(tag, asked)
 
     def _land(self, key: _Key, names: Sequence[str], flight: _Flight[_Tags]) -> None:
-        flights = self._flights[key]
+        flights = self._flights.get(key, {})
         for name in names:
-            if flights.get(name) is flight:
+            if flights.get(name) is flight:  # else a later one is under way, or landed
                 del flights[name]
         if not flights:
-            del self._flights[key]
+            self._flights.pop(key, None)
 
     def _sizes(self, tags: _Tags) -> int:
         sizes = (_size(outcome, self._size) for outcome in tags.values())

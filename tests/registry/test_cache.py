@@ -3,98 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmp.cosign import Claim
 from cmp.errors import NotFoundError, RegistryError, UnreachableError
 from cmp.reference import Repository
 from cmp.registry.cache import CachedTags, Sizes
 from cmp.registry.http.listing import LARGEST_LISTING, MOST_TAGS
+from cmp.registry.progress import Progress, reporting
 from cmp.tags import Fault, Listing, Needs, Platform, Tag
+from tests.registry.origin import APP, CLAIM, DIGEST, WALL, Clock, Origin, settle
 
-APP = Repository("registry.example.com", "app")
 OTHER = Repository("registry.example.com", "other")
-DIGEST = f"sha256:{'1' * 64}"
 CREATED = Needs(created=True)
 TTL, GRACE = 60.0, 5.0
-NAMELESS = Tag("")
-CLAIM = Claim(b"signed", b"signature", DIGEST, "a tag")
-
-
-@dataclass
-class Clock:
-    """Seconds, which pass where a test says so."""
-
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@dataclass
-class Origin:
-    """A `TagSource` that notes each question, and answers when *gate* is open.
-
-    Each tag is described as *tag* is; *claims* are those of every digest. *error* answers all
-    questions; *faults* are those of single tags; *lasting* seconds pass on *clock* while it
-    answers.
-    """
-
-    clock: Clock
-    names: tuple[str, ...] = ("v1", "v2")
-    error: BaseException | None = None
-    faults: Mapping[str, Fault] = field(default_factory=dict)
-    lasting: float = 0.0
-    login: str = ""
-    tag: Tag = NAMELESS
-    claims: tuple[Claim, ...] = (CLAIM,)
-    asked: list[tuple[Any, ...]] = field(default_factory=list)
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def __post_init__(self) -> None:
-        self.gate.set()
-
-    def authorised(self, pull_secret: str, /) -> Origin:
-        """Another login, whose questions are noted with the others."""
-        return replace(self, login=pull_secret)
-
-    def since(self, _instant: float, /) -> Origin:
-        return self
-
-    async def list_tags(self, repository: Repository, /) -> Listing:
-        """The names."""
-        await self._answer("list", repository)
-        return Listing(repository, self.names, self.clock())
-
-    async def describe(
-        self, repository: Repository, names: Sequence[str], needs: Needs, /
-    ) -> Mapping[str, Tag]:
-        """A tag for each of *names*, which tells when it was asked for."""
-        await self._answer("describe", repository, tuple(names), needs)
-        return {
-            name: replace(
-                self.tag, name=name, created=len(self.asked), fault=self.faults.get(name)
-            )
-            for name in names
-        }
-
-    async def signatures(self, repository: Repository, digest: str, /) -> Sequence[Claim]:
-        """The claims."""
-        await self._answer("signatures", repository, digest)
-        return self.claims
-
-    async def _answer(self, *question: Any) -> None:
-        self.asked.append((self.login, *question))
-        await self.gate.wait()
-        self.clock.now += self.lasting
-        if self.error is not None:
-            raise self.error
 
 
 @pytest.fixture
@@ -111,7 +38,8 @@ def origin(clock: Clock) -> Origin:
 
 def cached(origin: Origin, **given: Any) -> CachedTags:
     """A cache before *origin*."""
-    return CachedTags(origin, clock=origin.clock, ttl=TTL, grace=GRACE, **given)
+    clock = origin.clock
+    return CachedTags(origin, clock=clock, wall=clock.wall, ttl=TTL, grace=GRACE, **given)
 
 
 Ask = Callable[[CachedTags], Awaitable[Any]]
@@ -129,12 +57,6 @@ async def fail_of(ask: Awaitable[Any]) -> RegistryError:
     with pytest.raises(RegistryError) as caught:
         await ask
     return caught.value
-
-
-async def settle() -> None:
-    """Let all tasks run until they wait."""
-    for _ in range(10):
-        await asyncio.sleep(0)
 
 
 @question
@@ -653,3 +575,141 @@ def test_no_tag_is_older_than_allowed_and_none_is_asked_for_that_is_fresh(
             served_until.update(dict.fromkeys(asked, clock.now + lasting))
 
     asyncio.run(run())
+
+
+@question
+def test_nothing_that_was_asked_before_a_refresh_serves_and_all_after_it_does(
+    origin: Origin, clock: Clock, ask: Ask
+) -> None:
+    async def run() -> None:
+        tags = cached(origin)
+        await ask(tags)
+        clock.now += 10
+        refreshed = clock.wall()
+        await ask(tags.since(refreshed - 10))
+        assert len(origin.asked) == 1
+        await ask(tags.since(refreshed - 9.5))
+        assert len(origin.asked) == 2
+        clock.now += 1
+        await ask(tags.since(refreshed))
+        await ask(tags)
+
+    asyncio.run(run())
+
+    assert len(origin.asked) == 2
+    assert WALL + 1000 in origin.sinces
+
+
+@question
+def test_fifty_refreshes_at_once_make_one_question(origin: Origin, clock: Clock, ask: Ask) -> None:
+    async def run() -> None:
+        tags = cached(origin)
+        await ask(tags)
+        clock.now += 10
+        origin.gate.clear()
+        instants = [clock.wall() - number / 100 for number in range(50)]
+        asking = [asyncio.ensure_future(ask(tags.since(instant))) for instant in instants]
+        await settle()
+        origin.gate.set()
+        await asyncio.gather(*asking)
+
+    asyncio.run(run())
+
+    assert len(origin.asked) == 2
+
+
+@question
+def test_a_question_under_way_is_no_answer_to_a_later_refresh_and_does_not_outlast_its_answer(
+    origin: Origin, clock: Clock, ask: Ask
+) -> None:
+    async def run() -> tuple[Any, Any, Any]:
+        tags = cached(origin)
+        first, second = asyncio.Event(), asyncio.Event()
+        origin.gate = first
+        early = asyncio.ensure_future(ask(tags))
+        await settle()
+        clock.now += 1
+        origin.gate = second
+        late = asyncio.ensure_future(ask(tags.since(clock.wall())))
+        await settle()
+        second.set()
+        newer = await late
+        first.set()
+        return await early, newer, await ask(tags)
+
+    _, newer, remembered = asyncio.run(run())
+
+    assert len(origin.asked) == 2
+    assert remembered == newer
+
+
+@question
+def test_a_refresh_in_the_future_is_one_now(origin: Origin, clock: Clock, ask: Ask) -> None:
+    async def run() -> None:
+        tags = cached(origin)
+        await ask(tags.since(clock.wall() + 3600))
+        await ask(tags.since(clock.wall() + 3600))
+        clock.now += 1
+        await ask(tags.since(clock.wall() + 3600))
+
+    asyncio.run(run())
+
+    assert len(origin.asked) == 2
+
+
+def test_an_old_listing_serves_for_a_moment_and_no_refresh_after_it(
+    origin: Origin, clock: Clock
+) -> None:
+    origin.stale = "the connection is refused [RT540]"
+
+    async def run() -> RegistryError:
+        tags = cached(origin)
+        first = await tags.list_tags(APP)
+        clock.now += GRACE - 0.001
+        assert await tags.since(WALL).list_tags(APP) is first
+        error = await fail_of(tags.since(WALL + 1).list_tags(APP))
+        clock.now += 0.001
+        assert await tags.list_tags(APP) is not first
+        return error
+
+    error = asyncio.run(run())
+
+    assert len(origin.asked) == 2
+    assert error.code == "RT533"
+    assert "the connection is refused" in error.what
+
+
+def test_tags_as_they_were_once_are_told_and_not_remembered(origin: Origin) -> None:
+    origin.stale = "the connection is refused [RT540]"
+
+    async def run() -> Mapping[str, Tag]:
+        tags = cached(origin)
+        progress = Progress()
+        with reporting(progress):
+            described = await _describe(tags, ["v1", "v2"])
+        assert progress.until == origin.clock() + GRACE
+        await _describe(tags, ["v1"])
+        return described
+
+    assert list(asyncio.run(run())) == ["v1", "v2"]
+    assert names_asked(origin) == [("v1", "v2"), ("v1",)]
+
+
+def test_what_was_learned_says_how_old_it_is_and_how_long_it_serves(
+    origin: Origin, clock: Clock
+) -> None:
+    async def run() -> Progress:
+        tags = cached(origin)
+        await tags.list_tags(APP)
+        clock.now += 7
+        progress = Progress()
+        with reporting(progress):
+            await tags.describe(APP, ["v1"], CREATED)
+            assert (progress.oldest, progress.until) == (1007, 1007 + TTL)
+            await tags.list_tags(APP)
+            await tags.describe(APP, [], CREATED)
+        return progress
+
+    progress = asyncio.run(run())
+
+    assert (progress.oldest, progress.until) == (1000, 1000 + TTL)
