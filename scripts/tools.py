@@ -1,12 +1,12 @@
-"""Puts programs that the tests run into a folder's `bin`: kustomize, helm, docker-registry.
+"""Puts programs that the tests run into a folder's `bin`: kustomize, helm, two servers.
 
     python scripts/tools.py --into .tools
 
-Kustomize and helm are those that Argo CD ships, docker-registry (CNCF distribution) is Debian's.
-What is there already stays; what PATH has in the right version is linked; else kustomize and helm
-are built with `go install`, and docker-registry is taken out of its package, which apt-get
-downloads into the folder: nothing is installed, and root is not needed. Exits with 1 and one line
-if that cannot be done.
+Kustomize and helm are those that Argo CD ships; docker-registry (CNCF distribution) and
+redis-server are Debian's. What is there already stays; what PATH has in the right version is
+linked; else kustomize and helm are built with `go install`, and the servers are taken out of their
+packages, which apt-get downloads into the folder: nothing is installed, and root is not needed.
+Exits with 1 and one line if that cannot be done.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,14 +26,18 @@ _OLDEST_GO = (1, 26)  # what helm's go.mod asks for
 
 @dataclass(frozen=True)
 class Tool:
-    """A program, its version, how it tells that version, and its package for Go or in Debian."""
+    """A program, its version, how it tells that version, and its package for Go or in Debian.
+
+    In Debian these are packages: the first has the program, the others what that needs and a
+    small system lacks.
+    """
 
     name: str
     version: str
     question: tuple[str, ...]
     answer: str
     go: str = ""
-    debian: str = ""
+    debian: tuple[str, ...] = ()
 
     def is_at(self, path: Path) -> bool:
         """Whether *path* is this program in this version."""
@@ -67,7 +72,15 @@ TOOLS = (
         "2.8",
         ("--version",),
         r".* v?2\.8\.\d+(\W.*)?",
-        debian="docker-registry",
+        debian=("docker-registry",),
+    ),
+    # 7.0 in Debian 12, 8.0 in Debian 13; what a store asks of it is older than both.
+    Tool(
+        "redis-server",
+        "7 or 8",
+        ("--version",),
+        r"Redis server v=[78]\..*",
+        debian=("redis-server", "redis-tools", "libatomic1", "libjemalloc2", "liblzf1"),
     ),
 )
 
@@ -111,36 +124,63 @@ def _build(tool: Tool, target: Path) -> None:
 
 
 def _unpack(tool: Tool, folder: Path, target: Path) -> None:
-    """Take *tool* out of its Debian package, below *folder*; exit with one line if that fails."""
-    remedy = f"put {tool.name} {tool.version} on PATH (Debian's package {tool.debian})"
+    """Take *tool* out of its Debian packages, below *folder*; exit with one line if that fails."""
+    package = tool.debian[0]
+    remedy = f"put {tool.name} {tool.version} on PATH (Debian's package {package})"
     missing = [name for name in ("apt-get", "dpkg") if shutil.which(name) is None]
     if missing:
         sys.exit(f"{' and '.join(missing)} not on PATH, so no Debian here: {remedy}")
     print(f"== unpacking {tool.name} {tool.version} of Debian", flush=True)
-    package = _download(tool.debian, folder)
-    if package is None:
-        sys.exit(f"apt-get could not download {tool.debian}: see what it says above, or {remedy}")
-    subprocess.run(["dpkg", "-x", package, folder / "unpacked"], check=False)
-    program = folder / "unpacked" / "usr" / "bin" / tool.name
-    if not tool.is_at(program):
-        sys.exit(f"{package.name} holds no {tool.name} {tool.version} that runs here: {remedy}")
-    program.replace(target)
+    files = _download(tool.debian, folder)
+    if files is None:
+        sys.exit(f"apt-get could not download {package}: see what it says above, or {remedy}")
+    for file in files:
+        subprocess.run(["dpkg", "-x", file, folder / "unpacked"], check=False)
+    _place(folder / "unpacked" / "usr", tool, target)
     shutil.rmtree(folder)
+    if not tool.is_at(target):
+        target.unlink(missing_ok=True)
+        sys.exit(f"{files[0].name} holds no {tool.name} {tool.version} that runs here: {remedy}")
 
 
-def _download(name: str, folder: Path) -> Path | None:
-    """The package *name*, downloaded into *folder*: by the system's package lists, or by own."""
+def _place(unpacked: Path, tool: Tool, target: Path) -> None:
+    """Put *tool* at *target*, and beside that folder the libraries that came along."""
+    program = unpacked / "bin" / tool.name
+    libraries = list((unpacked / "lib").glob("*/lib*.so.*"))
+    if not program.exists():
+        return
+    if not libraries:
+        program.replace(target)
+        return
+    place = target.parent.parent / tool.name
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    for file in (program, *libraries):
+        shutil.copy2(file, place / file.name)  # what a link leads to
+    target.write_text(
+        f'#!/bin/sh\nLD_LIBRARY_PATH="{place}" exec "{place / tool.name}" "$@"\n',
+        encoding="utf-8",
+    )
+    target.chmod(0o755)
+
+
+def _download(names: Sequence[str], folder: Path) -> list[Path] | None:
+    """The packages *names*, in *folder*: by the system's package lists, or by own; or None."""
     shutil.rmtree(folder, ignore_errors=True)
     for part in ("lists/partial", "cache/archives/partial"):
         (folder / part).mkdir(parents=True)
     # Without a user of its own apt-get can write where only we can.
     apt = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root"]
     own = ["-o", f"Dir::State::lists={folder / 'lists'}", "-o", f"Dir::Cache={folder / 'cache'}"]
-    asked = subprocess.run([*apt, "download", name], cwd=folder, capture_output=True, check=False)
+    asked = subprocess.run(
+        [*apt, "download", *names], cwd=folder, capture_output=True, check=False
+    )
     if asked.returncode != 0:
         subprocess.run([*apt, *own, "update"], cwd=folder, check=False)
-        subprocess.run([*apt, *own, "download", name], cwd=folder, check=False)
-    return next(folder.glob(f"{name}_*.deb"), None)
+        subprocess.run([*apt, *own, "download", *names], cwd=folder, check=False)
+    files = [next(folder.glob(f"{name}_*.deb"), None) for name in names]
+    found = [file for file in files if file is not None]
+    return found if len(found) == len(names) else None
 
 
 def _check_go() -> None:

@@ -19,20 +19,32 @@ install)
 esac"""
 
 
-# A package is a file here that says which version is in it, and dpkg copies that.
+# A package is a file here that says what the program in it answers, and dpkg copies that; of
+# those that have no program it makes a library.
 _APT = """\
 echo "$@" >> asked
 case "$*" in
 *update) echo updated ;;
-*{works}download*) echo 2.8.2+ds1 > docker-registry_2.8.2_amd64.deb ;;
+*{works}download*)
+    for name in "$@"; do
+        case "$name" in
+        docker-registry) echo docker-registry distribution 2.8.2+ds1 > "${{name}}_2_amd64.deb" ;;
+        redis-server) echo 'Redis server v=7.0.15 with $LD_LIBRARY_PATH' > "${{name}}_7.deb" ;;
+        [lr]*) echo > "${{name}}_1_amd64.deb" ;;
+        esac
+    done ;;
 *) echo "E: no" >&2; exit 100 ;;
 esac"""
 _DPKG = """\
-target=$3/usr/bin/docker-registry
-/bin/mkdir -p "${target%/*}"
-read version < "$2"
-printf '#!/bin/sh\\necho docker-registry distribution %s\\n' "$version" > "$target"
-chmod +x "$target"
+name=${2##*/}; name=${name%%_*}
+read answer < "$2"
+/bin/mkdir -p "$3/usr/bin" "$3/usr/lib/machine"
+if [ "$answer" ]; then
+    printf '#!/bin/sh\\necho "%s"\\n' "$answer" > "$3/usr/bin/$name"
+    chmod +x "$3/usr/bin/$name"
+else
+    echo > "$3/usr/lib/machine/$name.so.1"
+fi
 """
 
 
@@ -42,11 +54,16 @@ def _program(folder: Path, name: str, text: str) -> None:
     (folder / name).chmod(0o755)
 
 
-def _tools(folder: Path, registry: str = "2.8.2+ds1") -> subprocess.CompletedProcess[str]:
+def _tools(
+    folder: Path, registry: str = "2.8.2+ds1", redis: str = "7.0.15"
+) -> subprocess.CompletedProcess[str]:
     """The script, run where PATH has what is in `programs`, and `chmod` for them.
 
-    There is a docker-registry of the version *registry*; "": none.
+    There are a docker-registry of the version *registry* and a redis-server of *redis*; "": none.
     """
+    if redis:
+        text = f"echo Redis server v={redis} sha=00000000:0 malloc=libc bits=64"
+        _program(folder / "programs", "redis-server", text)
     _program(folder / "programs", "chmod", 'exec /bin/chmod "$@"')
     if registry:
         text = f"echo docker-registry github.com/docker/distribution {registry}"
@@ -140,6 +157,37 @@ def test_another_registry_is_unpacked_from_debian(tmp_path: Path, registry: str)
     assert not (tmp_path / "tools" / "debian").exists()
 
 
+@pytest.mark.parametrize("redis", ["", "6.2.1", "70.0.1"])
+def test_another_redis_is_unpacked_with_the_libraries_it_needs(tmp_path: Path, redis: str) -> None:
+    _charts_and_kustomizations(tmp_path)
+    _program(tmp_path / "programs", "apt-get", _APT.format(works=""))
+    _program(tmp_path / "programs", "dpkg", _DPKG)
+
+    done = _tools(tmp_path, redis=redis)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "== unpacking redis-server 7 or 8 of Debian" in done.stdout
+    place = tmp_path / "tools" / "redis-server"
+    assert {each.name for each in place.iterdir()} == {
+        "redis-server",
+        "libatomic1.so.1",
+        "libjemalloc2.so.1",
+        "liblzf1.so.1",
+    }
+    answer = subprocess.check_output([tmp_path / "tools" / "bin" / "redis-server"], text=True)
+    assert answer == f"Redis server v=7.0.15 with {place}\n"
+
+
+def test_a_redis_on_the_path_is_linked(tmp_path: Path) -> None:
+    _charts_and_kustomizations(tmp_path)
+
+    done = _tools(tmp_path, redis="8.0.2")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    link = tmp_path / "tools" / "bin" / "redis-server"
+    assert link.readlink() == tmp_path / "programs" / "redis-server"
+
+
 def test_without_package_lists_own_ones_are_made(tmp_path: Path) -> None:
     _charts_and_kustomizations(tmp_path)
     _program(tmp_path / "programs", "apt-get", _APT.format(works="lists*"))
@@ -158,7 +206,7 @@ def test_without_package_lists_own_ones_are_made(tmp_path: Path) -> None:
         pytest.param(None, None, "apt-get and dpkg not on PATH", id="no Debian"),
         pytest.param(_APT.format(works=""), None, "dpkg not on PATH", id="half a Debian"),
         pytest.param("exit 100", _DPKG, "apt-get could not download", id="offline"),
-        pytest.param(_APT.format(works=""), "exit 2", "docker-registry_2.8.2", id="broken"),
+        pytest.param(_APT.format(works=""), "exit 2", "docker-registry_2", id="broken"),
     ],
 )
 def test_where_no_registry_can_be_had_one_line_says_so(

@@ -1,0 +1,169 @@
+"""`retag cache`: what a store remembers, and how to make it forget."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import click
+
+from cmp.cli.output import output_option, print_json, print_lines
+from cmp.cli.progress import progress
+from cmp.errors import UsageError
+from cmp.store.open import open_persistent
+from cmp.store.persistent import Contents, Observed, Persistent, StoreError
+from cmp.store.port import LastGood
+
+_Answer = TypeVar("_Answer")
+
+_store_option = click.option(
+    "--store",
+    "text",
+    metavar="STORE",
+    required=True,
+    help="The store, as `retag serve` has it: a PATH for SQLite, or redis://HOST.",
+)
+
+
+@click.group("cache")
+def command() -> None:
+    """Look at what a store remembers, or clear it."""
+
+
+@command.command("show")
+@_store_option
+@output_option
+def show(*, text: str, output: str) -> None:
+    """List the last good choices of each Application, and what registries held.
+
+    \b
+      retag cache show --store /var/lib/retag/store.db
+      retag cache show --store redis://redis.example.com:6379/0 -o json
+    """
+    contents = _asked(text, lambda store: store.contents())
+    if output == "json":
+        print_json(_as_json(contents))
+    else:
+        print_lines(_lines(contents, time.time()))
+
+
+@command.command("clear")
+@_store_option
+@click.argument("application", required=False)
+def clear(*, text: str, application: str | None) -> None:
+    """Forget the choices of APPLICATION, or everything.
+
+    A resolver that runs goes on with what it has in memory; start it again to make it forget.
+
+    \b
+      retag cache clear --store /var/lib/retag/store.db
+      retag cache clear --store /var/lib/retag/store.db my-app
+    """
+    count = _asked(text, lambda store: store.clear(application))
+    plural = "" if count == 1 else "s"
+    click.echo(f"forgot the choices of {count} Application{plural}", err=True)
+
+
+def _asked(text: str, ask: Callable[[Persistent], Awaitable[_Answer]]) -> _Answer:
+    """What the store answers, as it is: nothing is made or set aside. Raises `RetagError`."""
+    store = open_persistent(text, make=False)
+    if store is None:
+        raise UsageError(
+            "RT256",
+            "--store: memory is that of one process, where nobody else can look",
+            remedy="name the file or the Redis of the resolver",
+        )
+    with progress("asking the store"):
+        return asyncio.run(_answer(store, ask))
+
+
+async def _answer(store: Persistent, ask: Callable[[Persistent], Awaitable[_Answer]]) -> _Answer:
+    try:
+        return await ask(store)
+    except StoreError as error:
+        raise error.at(store.place) from None
+    finally:
+        await store.aclose()
+
+
+def _lines(contents: Contents, now: float) -> Sequence[str]:
+    lines = []
+    for application, choices in contents.choices.items():
+        lines.append(application)
+        lines += [f"  {_chosen(choice)}, {_age(now, choice.observed_at)}" for choice in choices]
+    lines += [_observed(each, now) for each in contents.observed]
+    count = sum(map(len, contents.choices.values()))
+    total = (
+        f"{count} choices of {len(contents.choices)} Applications,"
+        f" {len(contents.observed)} observations, {_size(contents.size)}"
+    )
+    return [*lines, total]
+
+
+def _chosen(choice: LastGood) -> str:
+    digest = f"@{choice.digest}" if choice.digest else ""
+    return f"{choice.repository}:{choice.tag}{digest}  {choice.rule}"
+
+
+def _observed(observed: Observed, now: float) -> str:
+    listed = (
+        "not listed"
+        if observed.observed_at is None
+        else f"{observed.names} tags, {_age(now, observed.observed_at)}"
+    )
+    return f"{observed.key}  {listed}, {observed.described} described, {_size(observed.size)}"
+
+
+def _age(now: float, instant: float) -> str:
+    """How long ago *instant* was, in the largest unit of which there is one."""
+    seconds = max(0, int(now - instant))
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit} old"
+    return f"{seconds} s old"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1024:.0f} KiB" if count >= 1024 else f"{count} B"
+
+
+def _as_json(contents: Contents) -> dict[str, Any]:
+    return {
+        "applications": {
+            name: [_choice_as_json(choice) for choice in choices]
+            for name, choices in contents.choices.items()
+        },
+        "observations": [
+            {
+                "key": each.key,
+                "listedAt": None if each.observed_at is None else _time(each.observed_at),
+                "tags": each.names,
+                "described": each.described,
+                "bytes": each.size,
+            }
+            for each in contents.observed
+        ],
+        "bytes": contents.size,
+    }
+
+
+def _choice_as_json(choice: LastGood) -> dict[str, Any]:
+    return {
+        "rule": choice.rule,
+        "fingerprint": choice.fingerprint,
+        "repository": choice.repository,
+        "tag": choice.tag,
+        "digest": choice.digest,
+        "observedAt": _time(choice.observed_at),
+    }
+
+
+def _time(instant: float) -> str | None:
+    """In RFC 3339; None for an instant that no calendar has."""
+    try:
+        return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return None

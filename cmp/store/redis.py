@@ -1,0 +1,330 @@
+"""`RedisStore`: one view for many replicas, on Redis or Valkey. What it answers is a hint.
+
+The one module that knows redis-py. Every value is bounded before it is fetched, checked by
+`cmp.store.records`, and kept under a prefix with a time to live. An older value never takes the
+place of a newer one: who writes reads first, under WATCH.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+import redis.exceptions as failures
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
+from redis.maint_notifications import MaintNotificationsConfig
+
+from cmp.store import choices as law
+from cmp.store import records
+from cmp.store.persistent import Contents, Observed, StoreError
+from cmp.store.port import LastGood
+from cmp.store.server import Server
+from cmp.tags import Listing, Tag
+
+PREFIX = b"retag:1:"  # 1: the form of the records
+_CHOICES, _LISTING, _TAGS = PREFIX + b"choices:", PREFIX + b"listing:", PREFIX + b"tags:"
+_A_DAY = 24 * 60 * 60
+CHOICES_KEPT = 90 * _A_DAY  # seconds after the last use: an Application long gone
+OBSERVATIONS_KEPT = 14 * _A_DAY  # seconds: twice what `--max-stale` is by default
+_PATIENCE = 0.5  # seconds to connect, and for an answer: a request has 10 for all its look-ups
+_MOST_CONNECTIONS = 50  # at once; more than that ask again later
+_LARGEST_CHOICES = 4 * 1024 * 1024  # bytes; 500 choices have 150 KB
+_MOST_TAGS = 100_000  # described of one repository: above it the names of long ago are too many
+_ASKED_AT_ONCE = 1000  # names in one script; Lua unpacks 8,000
+_MOST_TRIES = 5  # where others write the same key at the same time
+_MOST_KEYS = 100_000  # that are shown
+# In one round trip, and nothing larger than a tag is: whoever can write there may lie.
+_READ_TAGS = """\
+local found = redis.pcall('HMGET', KEYS[1], unpack(ARGV, 2))
+if found.err then return {} end
+for place, record in ipairs(found) do
+  if record and #record > tonumber(ARGV[1]) then found[place] = false end
+end
+return found"""
+
+_Change = Callable[[bytes], bytes | None]
+
+
+class RedisStore:
+    """A `Persistent` store on *server*, which is asked when it is first used.
+
+    *wall* is seconds since the epoch. All methods raise `StoreError`.
+    """
+
+    kind = "redis"
+
+    def __init__(self, server: Server, *, wall: Callable[[], float]) -> None:
+        self.place = server.place
+        self._client = _client(server)
+        self._wall = wall
+
+    async def choices(self, application: str) -> Sequence[LastGood]:
+        """All that is remembered of *application*, the last kept first."""
+        with _Reported():
+            key = _CHOICES + _bytes(application)
+            record, _ = await self._batch(  # a replica refuses to expire
+                ("GETRANGE", key, 0, _LARGEST_CHOICES), ("EXPIRE", key, CHOICES_KEPT)
+            )
+            return records.decode_choices(application, _record(record), self._wall())
+
+    async def keep_choices(self, application: str, choices: Sequence[LastGood]) -> None:
+        """Remember *choices*, each in the place of one that is not newer."""
+
+        def change(record: bytes) -> bytes | None:
+            earlier = records.decode_choices(application, record, self._wall())
+            kept = law.keep(earlier, choices)
+            return records.encode_choices(application, kept) if kept != earlier else None
+
+        await self._change(_CHOICES + _bytes(application), change, CHOICES_KEPT)
+
+    async def listing(self, key: str) -> Listing | None:
+        """The last listing under *key*."""
+        with _Reported():
+            (record,) = await self._batch(
+                ("GETRANGE", _LISTING + _bytes(key), 0, records.LARGEST_RECORD)
+            )
+            return records.decode_listing(key, _record(record), self._wall())
+
+    async def keep_listing(self, key: str, listing: Listing) -> None:
+        """Remember *listing* in the place of one that is not newer."""
+
+        def change(record: bytes) -> bytes | None:
+            known = records.decode_listing(key, record, self._wall())
+            newer = known is not None and known.observed_at > listing.observed_at
+            return None if newer else records.encode_listing(key, listing)
+
+        await self._change(_LISTING + _bytes(key), change, OBSERVATIONS_KEPT)
+
+    async def tags(self, key: str, names: Sequence[str]) -> Mapping[str, Tag]:
+        """Those of *names* that were described under *key*."""
+        found: dict[str, Tag] = {}
+        with _Reported():
+            for start in range(0, len(names), _ASKED_AT_ONCE):
+                found |= await self._tags(key, names[start : start + _ASKED_AT_ONCE])
+        return found
+
+    async def keep_tags(self, key: str, tags: Mapping[str, Tag]) -> None:
+        """Remember *tags* under *key*; where there are too many, only these."""
+        if not tags:
+            return
+        with _Reported():
+            place, values = _TAGS + _bytes(key), []
+            for tag in tags.values():
+                values += [_bytes(tag.name), records.encode_tag(key, tag)]
+            keep = ("HSET", place, *values), ("EXPIRE", place, OBSERVATIONS_KEPT)
+            kept, _, count = await self._batch(*keep, ("HLEN", place))
+            if _is_wrong_type(kept) or (type(count) is int and count > _MOST_TAGS):
+                kept, *_ = await self._batch(("DEL", place), *keep)
+            if isinstance(kept, Exception):
+                raise kept
+
+    async def contents(self) -> Contents:
+        """All that is remembered, of the first 100,000 keys."""
+        with _Reported():
+            keys = sorted([key async for key in self._keys()])
+            names = [_text(key, _CHOICES) for key in keys if key.startswith(_CHOICES)]
+            seen = {
+                _text(key, kind)
+                for kind in (_LISTING, _TAGS)
+                for key in keys
+                if key.startswith(kind)
+            }
+            choices = {name: await self.choices(name) for name in names}
+            observed = [await self._observed(key) for key in sorted(seen)]
+        kept = {name: each for name, each in choices.items() if each}
+        return Contents(kept, observed, sum(each.size for each in observed))
+
+    async def clear(self, application: str | None = None) -> int:
+        """Forget the choices of *application*, or everything; of how many Applications."""
+        with _Reported():
+            if application is not None:
+                return int(await self._client.delete(_CHOICES + _bytes(application)))
+            keys = [key async for key in self._keys()]
+            for start in range(0, len(keys), _ASKED_AT_ONCE):
+                await self._client.delete(*keys[start : start + _ASKED_AT_ONCE])
+            return sum(key.startswith(_CHOICES) for key in keys)
+
+    async def aclose(self) -> None:
+        """Let go of the connections."""
+        with _Reported():
+            await self._client.aclose()
+
+    async def _change(self, key: bytes, change: _Change, lifetime: int) -> None:
+        """Replace the record of *key* by what *change* makes of it, as if nobody else were there.
+
+        None leaves it as it is.
+        """
+        with _Reported():
+            async with self._client.pipeline() as pipe:
+                for _ in range(_MOST_TRIES):
+                    if await _changed(pipe, key, change, lifetime):
+                        return
+        raise _error("others write the same all the time")
+
+    async def _tags(self, key: str, names: Sequence[str]) -> dict[str, Tag]:
+        place, asked = _TAGS + _bytes(key), [_bytes(name) for name in names]
+        answer = await self._client.execute_command(  # type: ignore[no-untyped-call]
+            "EVAL", _READ_TAGS, 1, place, records.LARGEST_TAG, *asked
+        )
+        if type(answer) is not list or len(answer) not in (0, len(names)):
+            return {}
+        tags = (
+            records.decode_tag(key, name, _record(record))
+            for name, record in zip(names, answer, strict=False)
+        )
+        return {tag.name: tag for tag in tags if tag is not None}
+
+    async def _batch(self, *commands: tuple[Any, ...]) -> list[Any]:
+        """What is answered to each of *commands*, which are sent at once; its error too."""
+        async with self._client.pipeline(transaction=False) as pipe:
+            for command in commands:
+                await pipe.execute_command(*command)
+            return list(await pipe.execute(raise_on_error=False))
+
+    async def _keys(self) -> AsyncIterator[bytes]:
+        """All keys under the prefix, as many as are shown."""
+        count = 0
+        async for key in self._client.scan_iter(match=PREFIX + b"*", count=_ASKED_AT_ONCE):
+            if isinstance(key, bytes) and count < _MOST_KEYS:
+                count += 1
+                yield key
+
+    async def _observed(self, key: str) -> Observed:
+        places = [kind + _bytes(key) for kind in (_LISTING, _TAGS)]
+        numbers = await self._batch(
+            ("MEMORY", "USAGE", places[0]), ("MEMORY", "USAGE", places[1]), ("HLEN", places[1])
+        )
+        first, second, described = (each if type(each) is int else 0 for each in numbers)
+        listing = await self.listing(key)
+        return Observed(
+            key,
+            listing.observed_at if listing else None,
+            len(listing.names) if listing else 0,
+            described,
+            first + second,
+        )
+
+
+class _Login(CredentialProvider):
+    """User and password of *server*; a file is read for each connection, since it may change."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        """The password, after the user if there is one."""
+        file, user = self._server.password_file, self._server.username
+        password = self._server.password if file is None else file.read_text().strip()
+        return (user, password) if user else (password,)
+
+    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
+        """The same; a small file of a mounted Secret does not wait."""
+        return self.get_credentials()
+
+
+def _client(server: Server) -> Redis:
+    """Neither tries again by itself nor waits long: who asks has memory to go on with."""
+    login = server.password_file is not None or server.password
+    options: dict[str, Any] = {
+        "db": server.database,
+        "credential_provider": _Login(server) if login else None,
+        "socket_timeout": _PATIENCE,
+        "socket_connect_timeout": _PATIENCE,
+        "retry": Retry(NoBackoff(), 0),
+        "max_connections": _MOST_CONNECTIONS,
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+    }
+    if server.path:
+        return Redis(unix_socket_path=server.path, **options)
+    if server.tls:
+        options |= {"ssl": True, "ssl_ca_certs": server.authorities or None}
+    return Redis(host=server.host, port=server.port, **options)
+
+
+class _Reported:
+    """Turns what redis-py raises into a `StoreError`, in which nothing is that a server said."""
+
+    def __enter__(self) -> None:
+        """Nothing to do before."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        # A server that speaks nonsense makes the client fail in ways that it does not name.
+        if isinstance(error, Exception) and not isinstance(error, StoreError):
+            raise _error(_reason(error)) from None
+
+
+async def _changed(pipe: Pipeline, key: bytes, change: _Change, lifetime: int) -> bool:
+    """Whether *key* holds what *change* makes of it; False where another was faster."""
+    await pipe.watch(key)
+    try:
+        earlier = await pipe.getrange(key, 0, records.LARGEST_RECORD)
+    except failures.ResponseError as error:
+        if not _is_wrong_type(error):
+            raise
+        earlier = b""
+    record = change(_record(earlier))
+    if record is None:
+        return True
+    pipe.multi()  # type: ignore[no-untyped-call]
+    await pipe.execute_command("SET", key, record, "EX", lifetime)
+    try:
+        await pipe.execute()
+    except failures.WatchError:
+        return False
+    return True
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _text(key: bytes, prefix: bytes) -> str:
+    return key.removeprefix(prefix).decode("utf-8", "replace")
+
+
+def _record(answer: Any) -> bytes:
+    """*answer* if it is a value, b"" if there is none, or of another kind than ours."""
+    if isinstance(answer, Exception) and not _is_wrong_type(answer):
+        raise answer
+    return answer if isinstance(answer, bytes) else b""
+
+
+def _is_wrong_type(answer: Any) -> bool:
+    return isinstance(answer, failures.ResponseError) and str(answer).startswith("WRONGTYPE")
+
+
+def _error(reason: str) -> StoreError:
+    return StoreError(
+        "RT641",
+        f"the Redis store cannot be used: {reason}",
+        remedy="look after its address, password and certificate, and the server itself",
+    )
+
+
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (failures.AuthenticationError, "it refuses the password"),
+    (failures.NoPermissionError, "the user may not do this there"),
+    (failures.BusyLoadingError, "it is loading its data"),
+    (failures.ReadOnlyError, "it is a replica, where nothing can be written"),
+    (failures.OutOfMemoryError, "its memory is full"),
+    (failures.TimeoutError, "no answer in time"),
+    (TimeoutError, "no answer in time"),
+    (failures.ConnectionError, "no connection"),
+    (OSError, "no connection"),
+)
+_CERTIFICATE = re.compile(r"certificate", re.IGNORECASE)
+
+
+def _reason(error: Exception) -> str:
+    """Why, in words of our own: what a server says may be anything, and change each time."""
+    if isinstance(error, failures.ConnectionError) and _CERTIFICATE.search(str(error)):
+        return "its certificate is not trusted"
+    for kind, reason in _REASONS:
+        if isinstance(error, kind):
+            return reason
+    return "it does not answer as Redis does"
