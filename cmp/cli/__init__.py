@@ -22,6 +22,7 @@ COMMANDS = {
     "tags": "cmp.cli.tags",
     "lint": "cmp.cli.lint",
     "registry": "cmp.cli.registry",
+    "cache": "cmp.cli.cache",
     "completion": "cmp.cli.completion",
 }
 
