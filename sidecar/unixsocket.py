@@ -34,7 +34,6 @@ class UnixSocket:
             _refuse(path, f"the path is longer than the {_LONGEST_PATH} bytes that a socket's has")
         self._lock = _lock(path)
         try:
-            _clear(path)
             self.socket = _bind(path)
         except BaseException:
             os.close(self._lock)
@@ -83,22 +82,35 @@ def _lock(path: Path) -> int:
     return descriptor
 
 
+def _bind(path: Path) -> socket.socket:
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _clear(path)
+        before = os.umask(_UMASK)
+        try:
+            bound.bind(os.fsencode(path))
+        finally:
+            os.umask(before)
+    except OSError as error:
+        bound.close()
+        _refuse(path, error.strerror)
+    except ResolverError:
+        bound.close()
+        raise
+    return bound
+
+
 def _clear(path: Path) -> None:
-    """Remove a socket that nobody listens at."""
+    """Remove a socket that nobody listens at. Raises `OSError` and `ResolverError`."""
     try:
         found = path.lstat()
     except FileNotFoundError:
         return
-    except OSError as error:
-        _refuse(path, f"it cannot be looked at: {error.strerror}")
     if not stat.S_ISSOCK(found.st_mode):
         _refuse(path, "something that is no socket stands there")
     if _somebody_listens(path):
         _refuse_second(path)
-    try:
-        path.unlink()
-    except OSError as error:
-        _refuse(path, f"the old socket cannot be removed: {error.strerror}")
+    path.unlink()
 
 
 def _somebody_listens(path: Path) -> bool:
@@ -107,20 +119,7 @@ def _somebody_listens(path: Path) -> bool:
         return client.connect_ex(os.fsencode(path)) not in {errno.ECONNREFUSED, errno.ENOENT}
 
 
-def _bind(path: Path) -> socket.socket:
-    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(_UMASK)
-    try:
-        bound.bind(os.fsencode(path))
-    except OSError as error:
-        bound.close()
-        _refuse(path, error.strerror or "it cannot be bound")
-    finally:
-        os.umask(before)
-    return bound
-
-
-def _refuse(path: Path, why: str) -> NoReturn:
+def _refuse(path: Path, why: str | None) -> NoReturn:
     raise ResolverError(
         "RT610",
         f"the resolver cannot listen: {why}",

@@ -11,9 +11,12 @@ from itertools import repeat
 from pathlib import Path
 
 import pytest
+from starlette.types import Message
 
+from cmp.meter import Unmetered
 from cmp.plugin import wire
 from sidecar.admission import LARGEST, Admission
+from sidecar.app import App
 from tests.servers.resolver import (
     ENVIRONMENT,
     Echo,
@@ -252,5 +255,26 @@ def test_replies_are_what_the_wire_says(path: Path) -> None:
             _, _, body = response.partition(b"\r\n\r\n")
             assert wire.unpack_reply(body) == (0, b"", b'{"a": "\\u00e4"}')
             assert b"content-length: %d" % len(body) in response
+
+    asyncio.run(run())
+
+
+def test_a_request_ends_with_the_loop_that_it_is_in() -> None:
+    async def run() -> None:
+        async def receive() -> Message:
+            return await asyncio.Event().wait() or {}
+
+        async def send(_message: Message) -> None:
+            sent.append(_message)
+
+        sent: list[Message] = []
+        app = App(Echo(), Admission(), meter=Unmetered(), observe=lambda _path, _seconds: None)
+        scope = {"type": "http", "path": wire.GENERATE, "method": "POST", "headers": []}
+        task = asyncio.create_task(app.respond(scope, receive, send))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not sent
 
     asyncio.run(run())

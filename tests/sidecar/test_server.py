@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cmp.errors import ResolverError
 from cmp.plugin import wire
@@ -158,6 +162,46 @@ def test_nonsense_gets_no_answer_of_ours_and_harms_nobody(path: Path, sent: byte
             assert (await server.ask(b"a: 1\n")).stdout == b"a: 1\n"
 
     asyncio.run(run())
+
+
+VALID = request_of(b"a: 1\n")
+
+
+@given(
+    st.binary(max_size=300)
+    | st.builds(
+        lambda at, length, new: VALID[:at] + new + VALID[at + length :],
+        st.integers(0, len(VALID)),
+        st.integers(0, 20),
+        st.binary(max_size=20),
+    )
+)
+def test_whatever_is_sent_harms_nobody(sent: bytes) -> None:
+    async def run(path: Path) -> None:
+        faults: list[object] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: faults.append(context))
+        async with served(path, Echo(), limits=Limits(head=0.01, body=0.01)) as server:
+            await send_raw(path, sent)
+            assert (await server.ask(b"a: 1\n")).stdout == b"a: 1\n"
+        assert not faults
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(run(Path(folder, "r.sock")))
+
+
+def test_a_uid_that_may_not_connect_is_told_once(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        async with served(path, Echo(), uids=frozenset()):
+            for _ in range(3):
+                await send_raw(path, request_of(b"a: 1\n"))
+
+    asyncio.run(run())
+    assert caplog.messages == [
+        f"uid {os.getuid()} may not connect; --allow-uid lists who may",
+    ]
 
 
 def test_a_body_in_crumbs_is_cut_off(path: Path) -> None:

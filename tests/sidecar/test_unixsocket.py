@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -188,3 +189,36 @@ def test_a_start_that_fails_leaves_no_lock_held(path: Path) -> None:
     path.rmdir()
     with UnixSocket(path):
         pass
+
+
+@pytest.fixture
+def nobody() -> Iterator[None]:
+    """Root may write everywhere."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(before)
+
+
+@pytest.fixture
+def read_only() -> Iterator[Path]:
+    """A folder with a lock that may be opened and an old socket, where nothing can be changed."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "r.sock.lock").touch()
+        (folder / "r.sock.lock").chmod(0o666)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as old:
+            old.bind(str(folder / "r.sock"))
+        (folder / "r.sock").chmod(0o666)
+        folder.chmod(0o555)
+        yield folder
+        folder.chmod(0o755)
+
+
+@pytest.mark.usefixtures("nobody")
+@pytest.mark.parametrize("name", ["r.sock", "s.sock"])
+def test_a_folder_that_may_not_be_changed_is_said(read_only: Path, name: str) -> None:
+    with pytest.raises(ResolverError, match="Permission denied") as caught:
+        UnixSocket(read_only / name)
+    assert caught.value.code == "RT610"
