@@ -185,7 +185,7 @@ def _packed(reply: Reply) -> bytes:
 async def _unless_gone(receive: Receive, answering: Coroutine[Any, Any, Reply]) -> Reply:
     """What *answering* brings; it is cancelled, with a `ClientDisconnect`, if nobody waits."""
     work = asyncio.create_task(answering)
-    gone = asyncio.create_task(_gone(receive))
+    gone = asyncio.ensure_future(receive())  # after the body nothing comes but the end
     try:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
@@ -195,12 +195,6 @@ async def _unless_gone(receive: Receive, answering: Coroutine[Any, Any, Reply]) 
         work.cancel()
         gone.cancel()
         await asyncio.gather(work, gone, return_exceptions=True)
-
-
-async def _gone(receive: Receive) -> None:
-    """Return when the connection has ended."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _send_in_pieces(send: Send, reply: bytes) -> None:

@@ -180,19 +180,10 @@ class Resolver:
 
     async def _begin(self, environment: Mapping[str, str]) -> None:
         try:
-            async with self._current.use() as configuration:
-                application = self._applications.application(
-                    request := without_source(environment)
-                )
-                operator = configuration.operator
-                for rule in rules_for(operator.rules, application).rules:
-                    policy = policy_of(rule, request.options)
-                    if request.options.freeze or policy.decided() is not None:
-                        continue
-                    keys = keys_of(rule, operator.secrets)
-                    configuration.lookups.begin(
-                        rule, policy, keys, since=application.refresh_asked_at
-                    )
+            request = without_source(environment)
+            if not request.options.freeze:
+                async with self._current.use() as configuration:
+                    self._begin_for(request, configuration)
         except RetagError:
             pass  # the answer will say so
         except Exception:

@@ -262,7 +262,8 @@ def test_replies_are_what_the_wire_says(path: Path) -> None:
 def test_a_request_ends_with_the_loop_that_it_is_in() -> None:
     async def run() -> None:
         async def receive() -> Message:
-            return await asyncio.Event().wait() or {}
+            await asyncio.Event().wait()
+            return {}
 
         async def send(_message: Message) -> None:
             sent.append(_message)

@@ -324,6 +324,18 @@ def test_who_is_silent_at_the_end_does_not_hold_it_up_for_long(path: Path) -> No
     asyncio.run(run())
 
 
+def test_who_does_not_read_at_the_end_is_cut_off(path: Path) -> None:
+    async def run() -> None:
+        async with served(path, Echo(), grace=0.0) as server:
+            reader, writer = await asyncio.open_unix_connection(path, limit=1)
+            writer.write(request_of(bytes(4_000_000)))
+            assert await reader.readexactly(9) == b"HTTP/1.1 "
+        assert server.meter.counts["retag_connections_refused_total", "stopped"] == 1
+        writer.transport.abort()
+
+    asyncio.run(run())
+
+
 def test_after_the_grace_the_head_that_comes_is_told_too(path: Path) -> None:
     async def run() -> None:
         echo = Echo()
