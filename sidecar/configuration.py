@@ -30,6 +30,7 @@ from sidecar.stamps import stamp_of
 
 # A mount is swapped at once, and a folder is copied in less than the time between two looks.
 _LOOKS = 3
+_NO_RULES = "RT370"
 
 _Read = TypeVar("_Read")
 
@@ -72,6 +73,16 @@ class Configuration:
     def findings(self) -> tuple[Finding, ...]:
         """All that is wrong with rules and registries.conf, also what disables one rule only."""
         return (*self.operator.rules.findings, *self.sources.findings)
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What people should know at each start, though nothing fails.
+
+        That is a place of rules without any, and a registry that is asked without protection.
+        """
+        unprotected = (each for each in self.sources.findings if each.severity is Severity.WARNING)
+        empty = (each for each in self.operator.rules.findings if each.code == _NO_RULES)
+        return (*empty, *unprotected)
 
     @property
     def broken(self) -> tuple[RetagError, ...]:

@@ -33,7 +33,7 @@ _FRAMES = 10
 # No word of a sentence is so long.
 _HEADER = re.compile(r"(?i)\b(basic|bearer)\s+[a-z0-9._~+/=-]{8,}")
 _QUERY = re.compile(r"(?i)\b((?:access_|refresh_)?token|password|secret)=[^\s&\"']+")
-_PLAIN = re.compile(r"[^\s=\"]+")
+_PLAIN = re.compile(r"[A-Za-z0-9._/@^+-]*")  # what logrus leaves without quotes
 _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # They tell each request, with its URL; asyncio tells which selector it has.
 _TALKATIVE = ("asyncio", "httpcore", "httpx")

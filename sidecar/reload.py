@@ -147,19 +147,22 @@ class Current:
             extra={
                 "resources": len(used.operator.rules.resources),
                 "registries": len(used.sources.registries.endpoints),
+                "findings": len(used.findings),
             },
         )
 
     def _tell(self, found: Configuration, outcome: str) -> None:
-        """Each fault of *found* as a line, save those that were told of the version before."""
-        faults = {str(error): f"the configuration is broken, {outcome}" for error in found.broken}
+        """What is wrong with *found*, each a line, save what was told of the version before."""
+        broken = f"the configuration is broken, {outcome}: "
+        lines = {str(finding): (logging.WARNING, "") for finding in found.warnings}
         for finding in found.findings:
             if finding.severity is Severity.ERROR:
-                faults.setdefault(str(finding), "a part of the configuration is disabled")
-        for fault, what in faults.items():
-            if fault not in self._told:
-                _log.error("%s: %s", what, fault)
-        self._told = frozenset(faults)
+                lines[str(finding)] = logging.ERROR, "a part of the configuration is disabled: "
+        lines |= {str(error): (logging.ERROR, broken) for error in found.broken}
+        for line, (level, before) in lines.items():
+            if line not in self._told:
+                _log.log(level, "%s%s", before, line)
+        self._told = frozenset(lines)
 
     def _retire(self) -> None:
         """Close what is used no more."""

@@ -22,6 +22,7 @@ COMMANDS = {
     "tags": "cmp.cli.tags",
     "lint": "cmp.cli.lint",
     "registry": "cmp.cli.registry",
+    "serve": "cmp.cli.serve",
     "cache": "cmp.cli.cache",
     "completion": "cmp.cli.completion",
 }
@@ -53,7 +54,7 @@ def retag() -> None:
 
     \b
     Exit codes: 0 done; 1 a difference or finding was asked for and found; 2 usage; 3 rules;
-    4 manifests or rendering; 5 registry. On any error standard output stays empty.
+    4 manifests or rendering; 5 registry; 6 resolver. On any error standard output stays empty.
     """
 
 

@@ -53,9 +53,9 @@ def test_a_text_line_is_as_logrus_writes_it() -> None:
 
     log.error('it says "no"', extra={"count": 2, "name_of": "a b"})
 
-    assert stream.getvalue().partition(" ")[2] == (
-        'level=error logger=retag.test msg="it says \\"no\\"" count=2 name_of="a b"\n'
-    )
+    time, _, line = stream.getvalue().partition(" ")
+    assert time.startswith('time="20')
+    assert line == ('level=error logger=retag.test msg="it says \\"no\\"" count=2 name_of="a b"\n')
 
 
 def test_time_is_utc_with_milliseconds() -> None:

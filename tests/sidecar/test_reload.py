@@ -160,7 +160,9 @@ def test_another_fault_is_told_besides_the_first(
     assert "registries.conf" in second
 
 
-def test_rules_that_were_deleted_rule_nothing(place: Place) -> None:
+def test_rules_that_were_deleted_rule_nothing(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
     async def run() -> str:
         current = place.current()
         place.rules.swap({})
@@ -169,7 +171,25 @@ def test_rules_that_were_deleted_rule_nothing(place: Place) -> None:
         await current.aclose()
         return told
 
-    assert asyncio.run(run()) == f"{IMAGE}:v1.0.0"
+    with caplog.at_level(logging.WARNING):
+        assert asyncio.run(run()) == f"{IMAGE}:v1.0.0"
+
+    [record] = caplog.records
+    assert "holds no ImageUpdater, so it rules nothing" in record.getMessage()
+
+
+def test_a_registry_without_protection_is_told_at_the_start(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.registries(registries("https://registry.example.com", ", insecure: true"))
+
+    with caplog.at_level(logging.WARNING):
+        current = place.current()
+        asyncio.run(current.aclose())
+
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert "insecure" in record.getMessage()
 
 
 def test_a_broken_unit_is_loaded_with_the_rest_and_told(

@@ -1,0 +1,143 @@
+"""`retag serve`: the resolver, which answers the plugin."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+
+from cmp.cli import updater
+from cmp.cli.options import SECRETS_HELP, TLS_HELP
+from sidecar import settings
+from sidecar.configuration import Paths
+from sidecar.logs import FORMATS, LEVELS, configure
+from sidecar.settings import Settings
+from sidecar.sources import Files
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option(
+    "--socket",
+    type=_PATH,
+    default=settings.SOCKET,
+    envvar="RETAG_SOCKET",
+    show_default=True,
+    show_envvar=True,
+    help="The Unix socket that the plugin connects to.",
+)
+@click.option(
+    "--allow-uid",
+    "uids",
+    type=click.IntRange(0),
+    multiple=True,
+    metavar="UID",
+    help="A user who may connect. Repeatable.  [default: 999, Argo CD's, and the resolver's own]",
+)
+@click.option(
+    "--rules",
+    type=_PATH,
+    multiple=True,
+    default=[settings.RULES],
+    show_default=True,
+    help="ImageUpdater resources: a file, or a folder of them. Repeatable.",
+)
+@click.option(
+    "--registries",
+    "--registries-conf-path",
+    "registries",
+    type=_PATH,
+    default=settings.REGISTRIES,
+    show_default=True,
+    help="The registries that may be asked.",
+)
+@click.option("--secrets", type=_PATH, help=SECRETS_HELP)
+@click.option(
+    "--tls-certs", type=_PATH, default=settings.CERTIFICATES, show_default=True, help=TLS_HELP
+)
+@click.option(
+    "--image-fields",
+    type=_PATH,
+    help="More image fields, in the form of kustomize's images configuration.",
+)
+@click.option(
+    "--store",
+    default="memory",
+    show_default=True,
+    metavar="STORE",
+    help="What outlives a restart: memory, a PATH for SQLite, or redis://HOST.",
+)
+@click.option(
+    "--max-stale",
+    default=settings.MAX_STALE,
+    show_default=True,
+    metavar="DURATION",
+    help="How long what was seen serves while its registry is silent.",
+)
+@click.option(
+    "--health-probe-bind-address",
+    "probes",
+    default=settings.PROBES,
+    show_default=True,
+    metavar="[HOST]:PORT",
+    help="Where /healthz, /readyz and /metrics are served; 0 is nowhere.",
+)
+@click.option(
+    "--loglevel",
+    type=click.Choice(list(LEVELS), case_sensitive=False),
+    default="info",
+    envvar="IMAGE_UPDATER_LOGLEVEL",
+    show_default=True,
+    show_envvar=True,
+    help="The least that is logged.",
+)
+@click.option(
+    "--logformat",
+    type=click.Choice(FORMATS),
+    default="json",
+    envvar="IMAGE_UPDATER_LOGFORMAT",
+    show_default=True,
+    show_envvar=True,
+    help="How it is logged.",
+)
+@updater.accept_flags
+@click.pass_context
+def command(  # noqa: PLR0913  # click hands over each option by its name
+    context: click.Context,
+    *,
+    socket: Path,
+    uids: tuple[int, ...],
+    rules: tuple[Path, ...],
+    registries: Path,
+    secrets: Path | None,
+    tls_certs: Path,
+    image_fields: Path | None,
+    store: str,
+    max_stale: str,
+    probes: str,
+    loglevel: str,
+    logformat: str,
+) -> None:
+    """Answer the plugin, from beside argocd-repo-server, until SIGTERM.
+
+    Rules, registries.conf and what they name are read again when they change, and on SIGHUP. A
+    configuration that is broken keeps nobody from starting: requests that it touches fail with a
+    line that says why. The Image Updater's other flags are taken without effect.
+    """
+    told = Settings(
+        socket=socket,
+        uids=frozenset(uids) or settings.default_uids(),
+        paths=Paths(tuple(rules), Files(registries, secrets, tls_certs), image_fields),
+        store=store,
+        max_stale=settings.parse_age(max_stale),
+        probes=settings.parse_address(probes),
+    )
+    configure(loglevel, logformat)
+    log = logging.getLogger("retag.serve")
+    for warning in updater.warnings(context):
+        log.warning(warning)
+    from sidecar.serve import serve  # noqa: PLC0415  # `retag --help` needs no server
+
+    serve(told)
