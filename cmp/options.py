@@ -53,6 +53,10 @@ class Options:
         """Both; where both state a parameter, *other* wins."""
         return Options({**self.values, **other.values})
 
+    def as_items(self) -> list[dict[str, Any]]:
+        """The same as `plugin.parameters` says it."""
+        return [_as_item(name, value) for name, value in self.values.items()]
+
     @property
     def tool(self) -> Tool | None:
         """What must render the source; None to find out."""
@@ -78,6 +82,15 @@ class Options:
     def allow_empty(self) -> bool:
         """Whether a render without any object is meant."""
         return self.flag("allow-empty")
+
+
+def _as_item(name: str, value: Value) -> dict[str, Any]:
+    if isinstance(value, bool):
+        return {"name": name, "string": "true" if value else "false"}
+    if isinstance(value, str):
+        return {"name": name, "string": value}
+    kind = Kind.MAP if isinstance(value, dict) else Kind.ARRAY
+    return {"name": name, str(kind): value}
 
 
 def parse_json(text: str) -> Options:

@@ -22,13 +22,12 @@ _LONGEST_TAG = 128  # characters, as OCI allows; what lies on disk may be longer
 _CONTEXT = 3  # lines around a change, as diff -u
 
 
-def diff(generated: Generated) -> list[str]:
+def diff(rendered: bytes, manifests: bytes) -> list[str]:
     """The unified diff from what was rendered to what Argo CD gets; empty without a change.
 
     Edits stay within their line, so both sides have the same lines and no search is needed.
     """
-    before = _lines(generated.rendered)
-    after = _lines(generated.manifests)
+    before, after = _lines(rendered), _lines(manifests)
     changed = [i for i, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]]
     if not changed:
         return []

@@ -246,6 +246,7 @@ def test_a_parameter_means_the_same_wherever_it_is_stated(
 
     options = parse_json(json.dumps([item]))
 
+    assert parse_json(json.dumps(options.as_items())) == options
     assert parse_params(f"{parameter.name}={text}" for text in texts) == options
     assert parse_environment({"ARGOCD_ENV_" + parameter.variable: "\n".join(texts)}) == options
 

@@ -15,10 +15,9 @@ from tests.memory import NOW, MemoryTags
 from tests.test_pipeline import APP, DIGEST, SEMVER, pod, ruleset, run
 
 
-def texts(before: list[str], after: list[str]) -> Generated:
-    """What is rendered and what becomes of it, with no decisions."""
-    rendered, manifests = "\n".join(before).encode(), "\n".join(after).encode()
-    return Generated(Application(name="web"), Matched(), rendered, manifests, ())
+def texts(*sides: list[str]) -> list[bytes]:
+    """What is rendered, and what becomes of it."""
+    return ["\n".join(lines).encode() for lines in sides]
 
 
 lines = st.lists(st.sampled_from("abc"), min_size=1, max_size=60)
@@ -35,7 +34,7 @@ def test_the_diff_is_the_unified_diff_where_lines_only_change_in_place(
 
     expected = list(difflib.unified_diff(old, new, "rendered", "retag", lineterm=""))
 
-    assert [_ranged(line) for line in report.diff(texts(old, new))] == [
+    assert [_ranged(line) for line in report.diff(*texts(old, new))] == [
         _ranged(line) for line in expected
     ]
 
@@ -46,7 +45,7 @@ def test_changes_whose_contexts_touch_are_one_hunk(apart: int, hunks: int) -> No
     new = [f"{line} new" if line in {"5", str(5 + apart)} else line for line in old]
     expected = difflib.unified_diff(old, new, "rendered", "retag", lineterm="")
 
-    lines = report.diff(texts(old, new))
+    lines = report.diff(*texts(old, new))
 
     assert lines == list(expected)
     assert sum(line.startswith("@@") for line in lines) == hunks

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cmp import report
-from cmp.cli.options import application_options, run
-from cmp.cli.output import output_option, print_errors, print_json, print_lines
+from cmp.cli.options import application_options
+from cmp.cli.output import output_option, print_json, print_lines
+from cmp.cli.rendering import rendering
 
 
 @click.command("explain")
@@ -23,10 +22,10 @@ def command(*, path: Path, output: str, **options: Any) -> None:
       retag explain ./app --app my-app --rules rules.yaml --registries registries.conf
       helm template ./chart | retag explain - --app my-app --rules rules/ --registries r.conf
       retag explain ./app --application app.yaml --rules rules/ --registries r.conf -o json
+      retag explain ./app --app my-app --socket /run/retag/resolver.sock
     """
-    generated, findings = run(path, closer=True, **options)
-    print_errors(findings)
+    answer = rendering(path, explained=True, **options)
     if output == "json":
-        print_json(report.as_json(generated))
+        print_json(answer.explanation)
     else:
-        print_lines(report.explain(generated, now=time.time()))
+        print_lines(answer.lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,20 +12,14 @@ import click
 from cmp.cli.files import read_application
 from cmp.cli.output import print_findings, print_warnings
 from cmp.cli.process import standard_input
-from cmp.cli.progress import progress
-from cmp.errors import Finding, Severity, UsageError, error_of, raise_together
-from cmp.manifests.configured import read_fields
+from cmp.errors import Severity, UsageError, error_of, raise_together
 from cmp.options import Options
-from cmp.pipeline import Generated, Operator, generate, look_closer
-from cmp.registry import Registries, RoutedSource
-from cmp.registry.cache import CachedTags
+from cmp.registry import Registries
 from cmp.registry.http.connections import Surroundings
 from cmp.registry.secrets import NoSecrets, SecretFiles
 from cmp.render import Permissions, read_manifests
 from cmp.request import Request, parse_params, repository_of
-from cmp.rules import read_rules
 from cmp.rules.application import Application
-from cmp.store import NothingStored
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Answer = TypeVar("Answer")
@@ -70,11 +63,13 @@ _OPTIONS = (
         "--rules",
         type=FILE_OR_FOLDER,
         multiple=True,
-        required=True,
-        help="ImageUpdater resources: a file, or a folder of them. Repeatable.",
+        help="ImageUpdater resources: a file, or a folder of them. Repeatable. Required without "
+        "--socket.",
     ),
     click.option(
-        "--registries", type=FILE, required=True, help="The registries that may be asked."
+        "--registries",
+        type=FILE,
+        help="The registries that may be asked. Required without --socket.",
     ),
     click.option("--secrets", type=FOLDER, help=SECRETS_HELP),
     click.option("--tls-certs", type=FOLDER, help=TLS_HELP),
@@ -90,6 +85,12 @@ _OPTIONS = (
         metavar="NAME=VALUE",
         multiple=True,
         help="A parameter of the plugin (docs/application.md). Repeat it for lists and maps.",
+    ),
+    click.option(
+        "--socket",
+        type=click.Path(path_type=Path),
+        help="Where a resolver (retag serve) listens, which then chooses, by its own rules and "
+        "registries. It knows the Application too.",
     ),
     click.option("--namespace", default="", help="Destination namespace of the Application."),
     click.option("--kube-version", default="", help="Kubernetes version that charts see."),
@@ -115,42 +116,6 @@ def application_options(command: Command) -> Command:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
-
-
-def run(path: Path, *, closer: bool = False, **options: Any) -> tuple[Generated, list[Finding]]:
-    """Render *path* as the *options* say. Raises `RetagError`.
-
-    With *closer* the chosen tags are looked into, which costs some requests more. Returns besides
-    what is wrong with the rules and was of no consequence for this Application.
-    """
-    chosen = Flags(**options)
-    application, parameters = _application(chosen)
-    ruleset = read_rules(chosen.rules)
-    registries = load_registries(chosen.registries, chosen.secrets, chosen.tls_certs)
-    operator = Operator(
-        rules=ruleset,
-        tags=CachedTags(RoutedSource(registries)),
-        permissions=Permissions(
-            helm_hosts=frozenset(chosen.helm_host),
-            remote_bases=chosen.allow_remote_bases,
-            exec_plugins=chosen.allow_exec,
-            kustomize_helm=chosen.allow_kustomize_helm,
-        ),
-        fields=read_fields(chosen.image_fields) if chosen.image_fields else (),
-        secrets=SecretFiles(chosen.secrets) if chosen.secrets else NoSecrets(),
-    )
-    request = _request(path, chosen, application, parameters)
-    with progress(f"rendering {path}"):
-        generating = _generate(request, operator, application, closer=closer)
-        generated = asyncio.run(closing(registries, generating))
-    return generated, list(ruleset.findings)
-
-
-async def _generate(
-    request: Request, operator: Operator, application: Application, *, closer: bool
-) -> Generated:
-    generated = await generate(request, operator, _Given(application), NothingStored())
-    return await look_closer(generated, operator.tags) if closer else generated
 
 
 def load_registries(
@@ -193,11 +158,12 @@ class Flags:
     labels: tuple[str, ...]
     annotations: tuple[str, ...]
     rules: tuple[Path, ...]
-    registries: Path
+    registries: Path | None
     secrets: Path | None
     tls_certs: Path | None
     tool: str | None
     params: tuple[str, ...]
+    socket: Path | None
     namespace: str
     kube_version: str
     api_versions: tuple[str, ...]
@@ -208,14 +174,23 @@ class Flags:
     allow_kustomize_helm: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """The `ApplicationInfo` of a laptop: what the flags said."""
+def given(path: Path, flags: Flags) -> tuple[Application, Request]:
+    """What *flags* say of the Application, and the request to render *path* for it.
 
-    given: Application
+    Flags win over the Application's manifest. Raises `UsageError`.
+    """
+    application, options = _application(flags)
+    return application, _request(path, flags, application, options)
 
-    def application(self, _request: Request, /) -> Application:
-        return self.given
+
+def permissions_of(flags: Flags) -> Permissions:
+    """What *flags* allow a renderer."""
+    return Permissions(
+        helm_hosts=frozenset(flags.helm_host),
+        remote_bases=flags.allow_remote_bases,
+        exec_plugins=flags.allow_exec,
+        kustomize_helm=flags.allow_kustomize_helm,
+    )
 
 
 def _application(flags: Flags) -> tuple[Application, Options]:

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from cmp import report
-from cmp.cli.options import application_options, run
-from cmp.cli.output import (
-    output_option,
-    print_diff,
-    print_errors,
-    print_json,
-    print_lines,
-    print_warnings,
-)
+from cmp.cli.options import application_options
+from cmp.cli.output import output_option, print_diff, print_json, print_lines
+from cmp.cli.rendering import rendering
 
 
 @click.command("render")
@@ -36,20 +29,19 @@ def command(*, path: Path, diff: bool, explain: bool, output: str, **options: An
       kustomize build . | retag render - --app my-app --rules rules/ --registries registries.conf
       retag render ./chart --app my-app -p helm-values-files=prod.yaml -p pins=api=v1.4.2 \\
         --rules rules/ --registries registries.conf
+      retag render ./app --app my-app --socket /run/retag/resolver.sock --diff
     """
-    generated, findings = run(path, **options)
-    print_errors(findings)
-    print_warnings(report.warnings(generated))
-    changes = report.diff(generated) if diff or output == "json" else []
+    answer = rendering(path, explained=explain or output == "json", **options)
+    asked_for = diff or output == "json"
+    changes = report.diff(answer.rendered, answer.manifests) if asked_for else []
     if output == "json":
-        manifests = generated.manifests.decode("utf-8", "replace")
-        print_json(
-            report.as_json(generated) | {"manifests": manifests, "diff": "\n".join(changes)}
-        )
+        manifests = answer.manifests.decode("utf-8", "replace")
+        rest = {"manifests": manifests, "diff": "\n".join(changes)}
+        print_json({**answer.explanation, **rest})
     elif diff:
         print_diff(changes)
     else:
-        click.echo(generated.manifests, nl=False)
+        click.echo(answer.manifests, nl=False)
     if explain:
-        print_lines(report.explain(generated, now=time.time()), err=True)
+        print_lines(answer.lines, err=True)
     return 1 if diff and changes else 0
