@@ -73,7 +73,7 @@ class Child:
             setsigdef=(_signal.SIGPIPE, _signal.SIGXFSZ),  # Python ignores them
         )
         self._bound(resource.RLIMIT_AS, _MOST_MEMORY)
-        self._bound(resource.RLIMIT_FSIZE, wire.LARGEST_MANIFESTS)
+        self._bound(resource.RLIMIT_FSIZE, wire.LARGEST_MANIFESTS + 1)
 
     def __enter__(self) -> Self:
         return self
@@ -95,7 +95,6 @@ class Child:
             return file.readall()
 
     def _bound(self, limit: int, most: int) -> None:
-        try:
-            resource.prlimit(self._pid, limit, (most, most))
-        except (OSError, ValueError):  # it has ended, or has less already
-            return
+        _, hard = resource.getrlimit(limit)
+        most = hard if 0 <= hard < most else most
+        resource.prlimit(self._pid, limit, (most, most))

@@ -21,7 +21,7 @@ def render(environment: dict[bytes, bytes], ends: float) -> bytes:
     Raises `RetagError`.
     """
     variables = {os.fsdecode(name): os.fsdecode(value) for name, value in environment.items()}
-    request = from_environment(variables, Path.cwd())
+    request = from_environment(variables, _here())
     assert request.root
     return render_source(
         request,
@@ -29,6 +29,13 @@ def render(environment: dict[bytes, bytes], ends: float) -> bytes:
         seconds=ends - _ROOM - time.monotonic(),
         temporary=_temporary(request.root),
     )
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:  # Argo CD no longer waits, and has removed it
+        raise RenderError("RT435", "the source's folder is gone") from None
 
 
 def permissions_of(environment: Mapping[str, str]) -> Permissions:

@@ -13,7 +13,7 @@ from _stat import S_ISDIR, S_ISLNK, S_ISREG
 from cmp.plugin import child
 
 _COMMAND = ("kustomize", "build", "--load-restrictor=LoadRestrictionsRootOnly", "--", ".")
-_PERMISSIONS = (b"RETAG_ALLOW_REMOTE_BASES", b"RETAG_ALLOW_EXEC", b"RETAG_ALLOW_KUSTOMIZE_HELM")
+PERMISSIONS = (b"RETAG_ALLOW_REMOTE_BASES", b"RETAG_ALLOW_EXEC", b"RETAG_ALLOW_KUSTOMIZE_HELM")
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _LISTS = frozenset(
     (
@@ -37,32 +37,39 @@ _MOST = 200  # kustomizations
 
 def render(environment: dict[bytes, bytes]) -> bytes | None:
     """What kustomize makes of the working folder; None if `cmp.render` has to look at it."""
-    if any(environment.get(name, b"") not in {b"", b"false"} for name in _PERMISSIONS):
+    if any(environment.get(name, b"") not in {b"", b"false"} for name in PERMISSIONS):
         return None
     here = posix.getcwd()
-    root = _root(here, environment.get(b"ARGOCD_APP_SOURCE_PATH", b"").decode("utf-8", "replace"))
+    root = root_of(
+        here, environment.get(b"ARGOCD_APP_SOURCE_PATH", b"").decode("utf-8", "replace")
+    )
     program = child.find("kustomize", environment)
     if root is None or program is None:
         return None
     with child.Child(program, _COMMAND, environment) as kustomize:
-        return kustomize.output() if _is_plain(here, root) else None
+        return kustomize.output() if is_plain(here, root) else None
 
 
-def _root(here: str, path: str) -> str | None:
+def root_of(here: str, path: str) -> str | None:
     """The repository's root, as `cmp.request.split_source` finds it; None for an odd *path*."""
     parts = path.split("/") if path not in {"", "."} else []
     if any(part in {"", ".", ".."} for part in parts):
         return None
     for part in reversed(parts):
         parent, _, name = here.rpartition("/")
-        if name != part or not parent:
+        if name != part:
             break
+        if not parent:
+            return None
         here = parent
     return here
 
 
-def _is_plain(source: str, root: str) -> bool:
-    """Whether all that *source* is built of is plain, and lies in *root*; both are real paths."""
+def is_plain(source: str, root: str) -> bool:
+    """Whether all that *source* is built of is plain, and lies in *root*; both are real paths.
+
+    Raises `OSError` for what cannot be read or is not there.
+    """
     seen: set[str] = set()
     waiting = [source]
     while waiting:

@@ -11,7 +11,7 @@ import posix
 _NO_PARAMETERS = (b"", b"null", b"[]")
 _PREFIX = b"ARGOCD_ENV_RETAG_"
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-_MOST_ENTRIES = 10_000
+_MOST_ENTRIES = 2_000
 _LARGEST = 16 * 1024 * 1024  # bytes of all files; beyond that, an import is not what takes time
 _OF_AN_OBJECT = (b"apiVersion:", b"kind:", b"metadata:")
 _NOT_PLAIN = (b"+argocd:skip-file-rendering", b"\xef\xbb\xbf")  # the second is a byte order mark
@@ -28,6 +28,7 @@ def render(environment: dict[bytes, bytes]) -> bytes | None:
     if not environment.get(b"ARGOCD_APP_NAME"):
         return None
     try:
+        posix.getcwd()  # of a folder that was removed, there are no entries, and no error
         with posix.scandir(".") as found:
             entries = sorted(found, key=lambda entry: entry.name)
         if len(entries) > _MOST_ENTRIES:

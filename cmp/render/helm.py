@@ -13,7 +13,7 @@ from pathlib import Path
 from cmp.errors import RenderError, UsageError
 from cmp.render.cluster import api_versions, kube_version
 from cmp.render.dependencies import build_dependencies
-from cmp.render.paths import check_links, inside, locate
+from cmp.render.paths import check_links, inside, locate, shadow
 from cmp.render.permissions import Permissions
 from cmp.render.schemas import check_schemas
 from cmp.render.workspace import Workspace
@@ -41,12 +41,19 @@ def render_helm(request: Request, permissions: Permissions, workspace: Workspace
         request, _values_files(request, workspace), _file_parameters(request, workspace)
     )
     try:
-        return _template(workspace.source, arguments, request, workspace)
+        return _template(_chart(workspace), arguments, request, workspace)
     except RenderError as error:
         if _MISSING_DEPENDENCIES not in error.output:
             raise
     chart = build_dependencies(permissions, workspace)
     return _template(chart, arguments, request, workspace)
+
+
+def _chart(workspace: Workspace) -> Path:
+    """The source; or a copy, where the private folder would be among the chart's own files."""
+    if workspace.private.is_relative_to(workspace.source):
+        return shadow(workspace.root, workspace.source, workspace.private / "chart")
+    return workspace.source
 
 
 def _template(

@@ -53,7 +53,8 @@ class Workspace:
             raise
 
     def _without_places(self, text: str) -> str:
-        for place in (self.private / "source", self.private, self.root):
+        copies = (self.private / "source", self.private / "chart")
+        for place in (*copies, self.private, self.root):
             text = text.replace(f"{place}{os.sep}", "").replace(str(place), ".")
         return _TIME.sub("", text)
 
