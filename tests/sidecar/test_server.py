@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -384,3 +385,17 @@ def test_probes_can_be_nowhere(path: Path) -> None:
             assert (await server.ask(b"a")).stdout == b"a"
 
     asyncio.run(run())
+
+
+def test_as_many_files_may_be_open_as_the_system_allows(path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 512), hard))
+
+    async def run() -> None:
+        async with served(path, Echo()):
+            assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+
+    try:
+        asyncio.run(run())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
