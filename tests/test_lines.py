@@ -40,7 +40,7 @@ def test_a_warning_is_a_line() -> None:
 
 def test_a_bug_names_its_kind_and_place_and_no_data() -> None:
     try:
-        {}["a secret"]
+        dict[str, str]()["a secret"]
     except KeyError as error:
         [line] = error_lines(bug(error))
     assert line.startswith("error: test_lines.py:")
