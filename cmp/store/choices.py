@@ -7,10 +7,15 @@ those of one Application, the last kept first.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 
 from cmp.store.port import LastGood
-from cmp.store.records import MOST_CHOICES
+
+# Of one Application: one for each image and edit of its rule; the last kept stay.
+MOST_CHOICES = 500
+# Two clocks that are kept by NTP differ by less (seconds); a time further ahead is a wrong one.
+SKEW = 300.0
 
 Identity = tuple[str, str]
 
@@ -18,6 +23,17 @@ Identity = tuple[str, str]
 def identity(choice: LastGood) -> Identity:
     """What *choice* is the choice of: its rule, with the hash of the fields that select."""
     return choice.rule, choice.fingerprint
+
+
+def dated(choices: Sequence[LastGood], now: float) -> tuple[LastGood, ...]:
+    """*choices*, of which those from after *now* (seconds since the epoch) are as old as can be.
+
+    A clock that was wrong made them, or an attacker: any other takes their place.
+    """
+    return tuple(
+        choice if choice.observed_at <= now + SKEW else replace(choice, observed_at=0.0)
+        for choice in choices
+    )
 
 
 def keep(earlier: Sequence[LastGood], choices: Sequence[LastGood]) -> tuple[LastGood, ...]:

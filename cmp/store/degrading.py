@@ -35,8 +35,8 @@ class Degrading:
     """A `Store` that goes on with memory while *origin* cannot be read or written.
 
     Reading and writing fail apart, as on a full disk; what fails is tried again after *pause*
-    seconds of *clock*, which never goes back, and given up after *patience* seconds. Faults are
-    counted by *meter*, and told to the log when they begin and end.
+    seconds of *clock*, which never goes back, and given up after *patience* seconds. *wall* is
+    seconds since the epoch. Faults are counted by *meter*; the log has their beginning and end.
     """
 
     def __init__(
@@ -45,14 +45,15 @@ class Degrading:
         *,
         meter: Meter,
         clock: Callable[[], float],
+        wall: Callable[[], float],
         pause: float = PAUSE,
         patience: float = PATIENCE,
     ) -> None:
         self._origin = origin
         self._meter = meter
         self._patience = patience
-        self._memory = MemoryStore(BESIDE_A_STORE)
-        self._unwritten = Unwritten()
+        self._memory = MemoryStore(wall=wall, room=BESIDE_A_STORE)
+        self._unwritten = Unwritten(wall)
         self._reading = Breaker(clock, pause)
         self._writing = Breaker(clock, pause)
         self._settling: asyncio.Task[None] | None = None
@@ -128,7 +129,7 @@ class Degrading:
         identities = {law.identity(choice) for choice in choices}
         known = await self._memory.choices(application)
         of_these = [choice for choice in known if law.identity(choice) in identities]
-        self._unwritten.add_choices(application, law.keep(choices, of_these))
+        self._unwritten.add_choices(application, of_these or choices)
 
     async def _observe(self, operation: str, key: str, ask: Callable[[], Awaitable[None]]) -> bool:
         written = False

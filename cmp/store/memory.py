@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from cachetools import LRUCache
@@ -29,20 +29,24 @@ _PLATFORM = 256
 
 
 class MemoryStore:
-    """A `Store` of this process; *room* bounds the bytes of observations."""
+    """A `Store` of this process; *room* bounds the bytes of observations.
 
-    def __init__(self, room: int = OBSERVATIONS) -> None:
+    *wall* is seconds since the epoch; what a wrong clock said to be of later gives way.
+    """
+
+    def __init__(self, *, wall: Callable[[], float], room: int = OBSERVATIONS) -> None:
+        self._wall = wall
         self._choices: LRUCache[str, tuple[LastGood, ...]] = LRUCache(_CHOICES, _of_choices)
         self._listings: LRUCache[str, Listing] = LRUCache(room // 2, _of_listing)
         self._tags: LRUCache[str, dict[str, Tag]] = LRUCache(room // 2, _of_tags)
 
     async def choices(self, application: str) -> Sequence[LastGood]:
         """All that is remembered of *application*, the last kept first."""
-        return self._choices.get(application, ())
+        return law.dated(self._choices.get(application, ()), self._wall())
 
     async def keep_choices(self, application: str, choices: Sequence[LastGood]) -> None:
         """Remember *choices*, each in the place of one that is not newer."""
-        self.learn(application, law.keep(self._choices.get(application, ()), choices))
+        self.learn(application, law.keep(await self.choices(application), choices))
 
     def learn(self, application: str, choices: Sequence[LastGood]) -> None:
         """Remember *choices*, the last kept first, as all that there are of *application*."""
@@ -50,11 +54,13 @@ class MemoryStore:
 
     async def listing(self, key: str) -> Listing | None:
         """The last listing under *key*, the same object."""
-        return self._listings.get(key)
+        listing = self._listings.get(key)
+        ahead = listing is not None and listing.observed_at > self._wall() + law.SKEW
+        return None if ahead else listing
 
     async def keep_listing(self, key: str, listing: Listing) -> None:
         """Remember *listing* in the place of one that is not newer."""
-        known = self._listings.get(key)
+        known = await self.listing(key)
         if known is None or known.observed_at <= listing.observed_at:
             _put(self._listings, key, listing)
 

@@ -38,10 +38,10 @@ def open_store(
     """
     origin = open_persistent(text, wall=wall, environment=environment)
     if origin is None:
-        return MemoryStore()
+        return MemoryStore(wall=wall)
     from cmp.store.degrading import Degrading  # noqa: PLC0415  # asyncio, for who needs it
 
-    return Degrading(origin, meter=meter or Unmetered(), clock=clock)
+    return Degrading(origin, meter=meter or Unmetered(), clock=clock, wall=wall)
 
 
 def open_persistent(

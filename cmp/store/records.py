@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from cmp.reference import InvalidReferenceError, Reference, Repository, is_digest
+from cmp.store.choices import MOST_CHOICES, SKEW, dated
 from cmp.store.port import LastGood
 from cmp.tags import Fault, Listing, Platform, Tag, is_tag
 
@@ -22,14 +23,10 @@ from cmp.tags import Fault, Listing, Platform, Tag, is_tag
 LONGEST_TEXT = 8192
 # As many as are read of a registry at most (`cmp.registry.http.listing`).
 MOST_NAMES = 500_000
-# Choices of one Application: one for each image and edit of its rule; the last kept stay.
-MOST_CHOICES = 500
 # Bytes of a record; the largest listing that is read of a registry has 32 MiB.
 LARGEST_RECORD = 32 * 1024 * 1024
 LARGEST_TAG = 256 * 1024
 _MOST_OF_A_TAG = 1000  # platforms or signers
-# Two clocks that are kept by NTP differ by less (seconds); a time further ahead is a wrong one.
-SKEW = 300.0
 _INT64 = 2**63
 
 _Value = TypeVar("_Value")
@@ -54,14 +51,13 @@ def encode_choices(application: str, choices: Sequence[LastGood]) -> bytes:
 def decode_choices(application: str, record: bytes, now: float) -> tuple[LastGood, ...]:
     """The choices in *record*; those of them that are none are left out, in a bad one all.
 
-    One that claims to be from after *now* (seconds since the epoch) was made by a clock that was
-    wrong, or by an attacker: it is as old as can be, so that any other takes its place.
+    They are `dated` at *now* (seconds since the epoch).
     """
     values = _open(application, record, list)
     if values is None or len(values) > MOST_CHOICES:
         return ()
-    read = (_read(value, lambda value: _choice(value, now)) for value in values)
-    return tuple(choice for choice in read if choice is not None)
+    read = (_read(value, _choice) for value in values)
+    return dated([choice for choice in read if choice is not None], now)
 
 
 def encode_listing(key: str, listing: Listing) -> bytes:
@@ -150,18 +146,17 @@ def _read(value: Any, reader: Callable[[Any], _Value]) -> _Value | None:
         return None
 
 
-def _choice(value: Any, now: float) -> LastGood:
+def _choice(value: Any) -> LastGood:
     fields = _fields(
         value, {"rule", "fingerprint", "repository", "tag", "digest", "observed_at"}, whole=True
     )
-    seen = _time(fields["observed_at"])
     return LastGood(
         rule=_text(fields["rule"]),
         fingerprint=_text(fields["fingerprint"]),
         repository=_repository(fields["repository"]),
         tag=_that(fields["tag"], is_tag),
         digest=_maybe(fields["digest"], lambda text: _that(text, is_digest)),
-        observed_at=seen if seen <= now + SKEW else 0.0,
+        observed_at=_time(fields["observed_at"]),
     )
 
 

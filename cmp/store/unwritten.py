@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cmp.store import choices as law
 from cmp.store.port import LastGood
@@ -12,9 +12,13 @@ _MOST = 10_000
 
 
 class Unwritten:
-    """Last good choices by Application, and keys of observations, the oldest of too many gone."""
+    """Last good choices by Application, and keys of observations, the oldest of too many gone.
 
-    def __init__(self) -> None:
+    *wall* is seconds since the epoch.
+    """
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self._wall = wall
         self._choices: dict[str, tuple[LastGood, ...]] = {}
         self._keys: dict[str, None] = {}
 
@@ -23,15 +27,20 @@ class Unwritten:
 
     def choices(self, application: str) -> Sequence[LastGood]:
         """The choices of *application* that are not written, the last kept first."""
-        return self._choices.get(application, ())
+        return law.dated(self._choices.get(application, ()), self._wall())
 
     def all_choices(self) -> Mapping[str, Sequence[LastGood]]:
         """As they are now, by Application."""
-        return dict(self._choices)
+        return {application: self.choices(application) for application in self._choices}
 
     def add_choices(self, application: str, choices: Sequence[LastGood]) -> None:
-        """*choices* of *application* are not written."""
-        self._choices[application] = law.keep(self._choices.pop(application, ()), choices)
+        """*choices* of *application*, the newest of theirs, are not written."""
+        identities = {law.identity(choice) for choice in choices}
+        others = self._choices.pop(application, ())
+        self._choices[application] = (
+            *choices,
+            *(choice for choice in others if law.identity(choice) not in identities),
+        )
         _bound(self._choices)
 
     def wrote_choices(self, application: str, choices: Sequence[LastGood]) -> None:
