@@ -58,10 +58,10 @@ class Server:
         self.url = url
         self._pipe = pipe
 
-    def requests(self) -> int:
-        """How many came since this was asked last."""
-        self._pipe.send("count")
-        return int(self._pipe.recv())
+    def requests(self, end: str = "") -> int:
+        """How many came, to paths that end with *end*, since this was asked last."""
+        self._pipe.send("paths")
+        return sum(path.endswith(end) for path in self._pipe.recv())
 
 
 @contextmanager
@@ -79,13 +79,14 @@ def zot(tags: int, repositories: int = 1) -> Iterator[Server]:
 
 def _serve(pipe: Connection, tags: int, repositories: int) -> None:
     model = Model()
+    content = list(map(_tag, range(tags)))
     for number in range(repositories):
-        model.push_all(_path(number), map(_tag, range(tags)))
+        model.push_all(_path(number), content)
     with ZotServer(model) as server:
         pipe.send(server.url)
         seen = 0
-        while pipe.recv() == "count":
-            pipe.send(len(server.requests) - seen)
+        while pipe.recv() == "paths":
+            pipe.send([served.request.path for served in server.requests[seen:]])
             seen = len(server.requests)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.image.libraries import ARCHITECTURES
 from tests.image.dockerfile import PROJECT, Build, Dockerfile, read
 
 # Building them takes minutes, so what `go` would install starts what the tests have on PATH.
@@ -27,7 +28,11 @@ install*helm@v*) put helm ;;
 *) exit 2 ;;
 esac
 """
-_ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def architecture_here() -> str:
+    """Docker's name of this machine's processor."""
+    return {machine: name for name, machine in ARCHITECTURES.items()}[platform.machine()]
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +55,7 @@ def image(dockerfile: Dockerfile, tmp_path_factory: pytest.TempPathFactory) -> I
         {"python3": sys.executable, "/usr/local/bin/python3": interpreter, "sh": "/bin/sh"},
         {
             "PATH": f"{folder / 'programs'}:{os.environ['PATH']}",
-            "TARGETARCH": _ARCHITECTURE[platform.machine()],
+            "TARGETARCH": architecture_here(),
         },
     )
     root = build.run()

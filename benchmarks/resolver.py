@@ -1,0 +1,169 @@
+"""The resolver at the size of a large Argo CD: what it asks, how soon it is ready, what it holds.
+
+1,000 Applications of 5 images each, which are 200 repositories of 1,000 tags, on the tests' Zot in
+a process of its own. Requests come over the resolver's socket, as the plugin sends them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+from benchmarks.registry import REGISTRY, Server, zot
+from benchmarks.row import Row
+from tests.servers.resolver import ResolverProcess
+
+APPLICATIONS = 1_000
+IMAGES = 5  # of each
+REPOSITORIES = 200
+TAGS = 1_000  # of each repository
+REQUESTS = 10_000
+CHANGED = 10  # of so many requests of an Application, one has manifests that are new
+AT_ONCE = 50
+STARTS = 5
+
+_RESOURCE = """\
+---
+apiVersion: argocd-image-updater.argoproj.io/v1alpha1
+kind: ImageUpdater
+metadata: {{name: rules-{number}, namespace: argocd}}
+spec:
+  applicationRefs:
+    - namePattern: "{pattern}"
+      images:
+"""
+_IMAGE = '        - {{alias: image-{number}, imageName: "{image}:~1"}}\n'
+_CONTAINER = '        - {{name: c{number}, image: "{image}:v1.0.0"}}\n'
+_WORKLOAD = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}, annotations: {{version: "{version}"}}}}
+spec:
+  template:
+    spec:
+      containers:
+"""
+
+
+def image(number: int) -> str:
+    """The repository of that number on the benchmarks' Zot."""
+    return f"{REGISTRY}/team/app-{number}"
+
+
+def resource(number: int, pattern: str, images: list[int]) -> str:
+    """An ImageUpdater for Applications whose names are like *pattern*."""
+    stated = "".join(_IMAGE.format(number=each, image=image(each)) for each in images)
+    return _RESOURCE.format(number=number, pattern=pattern) + stated
+
+
+@contextmanager
+def resolver(server: Server, rules: str) -> Iterator[ResolverProcess]:
+    """`retag serve`, not started yet, in a folder of its own."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "rules").write_text(rules)
+        entry = f"{{name: zot, prefix: {REGISTRY}, api_url: '{server.url}', kind: zot}}"
+        (folder / "registries.conf").write_text(f"registries: [{entry}]\n")
+        yield ResolverProcess(folder, ["--store", str(folder / "store.db"), "--loglevel", "warn"])
+
+
+def run() -> Iterator[Row]:
+    """Listings for one cold image, the start, and memory after 1,000 and 10,000 requests."""
+    with zot(TAGS) as server, resolver(server, resource(0, "*", [0])) as process:
+        yield from _cold(server, process)
+    with zot(TAGS, REPOSITORIES) as server, resolver(server, _rules()) as process:
+        yield from _starts(process)
+        yield from _memory(server, process)
+
+
+def _cold(server: Server, process: ResolverProcess) -> Iterator[Row]:
+    with process, ThreadPoolExecutor(AT_ONCE) as pool:
+        server.requests()
+        replies = list(pool.map(lambda _: process.ask(_manifests(0, 0, [0])), range(AT_ONCE)))
+    assert all(b"app-0:v1.9.99" in reply.stdout for reply in replies)
+    method = "over the socket, counted at the registry"
+    name = f"{AT_ONCE} requests at once for a cold image: listings"
+    yield Row(name, server.requests("/tags/list"), "", "1", method)
+
+
+def _starts(process: ResolverProcess) -> Iterator[Row]:
+    took = []
+    for _ in range(STARTS):
+        start = time.perf_counter()
+        process.start()
+        took.append(time.perf_counter() - start)
+        process.stop()
+    method = f"median of {STARTS}, until /readyz; rules for {APPLICATIONS} Applications"
+    yield Row("resolver: from start to ready", median(took) * 1000, "ms", "≤ 1000", method)
+
+
+def _memory(server: Server, process: ResolverProcess) -> Iterator[Row]:
+    with process:
+        server.requests()
+        _ask(process, range(APPLICATIONS))
+        first, listings = _held(process), server.requests("/tags/list")
+        start = time.perf_counter()
+        _ask(process, range(APPLICATIONS, REQUESTS))
+        took = time.perf_counter() - start
+        last = _held(process)
+    size = f"{APPLICATIONS} Applications, {REPOSITORIES} repositories of {TAGS} tags"
+    yield Row("resolver: memory", first, "MB", "≤ 200", f"VmRSS after a request for each; {size}")
+    yield Row("its listings", listings, "", f"≤ {REPOSITORIES}", "for those requests")
+    method = f"one in {CHANGED} with new manifests"
+    yield Row(
+        f"memory after {REQUESTS} requests", 100 * (last / first - 1), "% more", "≤ 10", method
+    )
+    rate = (REQUESTS - APPLICATIONS) / took
+    yield Row("requests answered", rate, "a second", "", "the same, 8 at a time, small manifests")
+
+
+def _ask(process: ResolverProcess, numbers: range) -> None:
+    """Requests of those numbers: of each Application in turn, some with new manifests."""
+    with ThreadPoolExecutor(8) as pool:
+        for reply in pool.map(lambda number: _asked(process, number), numbers):
+            assert reply == b"", reply
+
+
+def _asked(process: ResolverProcess, number: int) -> bytes:
+    """What is wrong with the answer to a request."""
+    turn, application = divmod(number, APPLICATIONS)
+    version = turn if application % CHANGED == turn % CHANGED else 0
+    images = _images(application)
+    manifests = _manifests(application, version, images)
+    reply = process.ask(manifests, ARGOCD_APP_NAME=_name(application))
+    good = reply.exit_code == 0 and reply.stdout.count(b":v1.9.99") == IMAGES
+    return b"" if good else reply.stderr or reply.stdout
+
+
+def _name(application: int) -> str:
+    return f"team-{application % (REPOSITORIES // IMAGES)}-app-{application}"
+
+
+def _images(application: int) -> list[int]:
+    first = application * IMAGES % REPOSITORIES
+    return list(range(first, first + IMAGES))
+
+
+def _rules() -> str:
+    """For each team's Applications, which have the same images."""
+    teams = range(REPOSITORIES // IMAGES)
+    return "".join(resource(team, f"team-{team}-*", _images(team)) for team in teams)
+
+
+def _manifests(application: int, version: int, images: list[int]) -> bytes:
+    head = _WORKLOAD.format(name=f"app-{application}", version=version)
+    containers = (_CONTAINER.format(number=each, image=image(each)) for each in images)
+    return (head + "".join(containers)).encode()
+
+
+def _held(process: ResolverProcess) -> float:
+    """Megabytes of memory that the resolver's process holds now (Linux)."""
+    assert process.process is not None
+    status = Path(f"/proc/{process.process.pid}/status").read_text()
+    [line] = [each for each in status.splitlines() if each.startswith("VmRSS:")]
+    return int(line.split()[1]) / 1000
