@@ -56,7 +56,8 @@ def ask(path: Path, flags: Flags, socket: Path, *, explained: bool) -> Answer:
     with progress(f"rendering {path}"):
         rendered = render(request, permissions_of(flags))
         kind = wire.EXPLAIN if explained else wire.GENERATE
-        code, stderr, stdout = _asked(socket, kind, environment(request, application), rendered)
+        variables = environment(request, application)
+        code, stderr, stdout = exchange(socket, kind, variables, rendered)
     if stderr:
         print_lines(stderr.decode("utf-8", "replace").rstrip("\n").split("\n"), err=True)
     if code:
@@ -78,8 +79,8 @@ def _check(flags: Flags) -> None:
 def environment(request: Request, application: Application) -> dict[str, str]:
     """The variables by which Argo CD would say the same.
 
-    Where the source comes from is not among them. So the request is nobody's that the resolver
-    watches, and a try leaves no trace there.
+    Where the source comes from is not among them: a resolver that watches Applications takes the
+    request for none of theirs, and remembers nothing of a try.
     """
     namespace = f"{application.namespace}_" if application.namespace else ""
     return {
@@ -92,14 +93,22 @@ def environment(request: Request, application: Application) -> dict[str, str]:
     }
 
 
-def _asked(
-    socket: Path, kind: str, variables: Mapping[str, str], manifests: bytes
+def exchange(
+    socket: Path,
+    kind: str,
+    variables: Mapping[str, str],
+    manifests: bytes,
+    *,
+    patience: float = _PATIENCE,
 ) -> tuple[int, bytes, bytes]:
-    """Exit code, stderr and stdout of the resolver. Raises `ResolverError`."""
+    """Exit code, stderr and stdout of the resolver, which may be silent for *patience* seconds.
+
+    Raises `ResolverError`.
+    """
     packed = wire.pack_environment({os.fsencode(k): os.fsencode(v) for k, v in variables.items()})
     try:
         with closing(connection.connect(os.fsencode(socket), 0)) as resolver:
-            resolver.settimeout(_PATIENCE)
+            resolver.settimeout(patience)
             connection.begin(resolver, kind, packed)
             return connection.finish(resolver, manifests)
     except NoAnswerError as error:

@@ -45,9 +45,14 @@ class Laptop:
 
 @pytest.fixture
 def laptop(tmp_path: Path) -> Laptop:
+    """As `laptop_in`, for each test its own."""
+    return laptop_in(tmp_path)
+
+
+def laptop_in(folder: Path) -> Laptop:
     """The example's rules and Application, and its registry at `file:zot`."""
-    laptop = Laptop(tmp_path)
-    write_repository(tmp_path / "zot", "profanity-api", PROFANITY_API)
+    laptop = Laptop(folder)
+    write_repository(folder / "zot", "profanity-api", PROFANITY_API)
     laptop.write("rules.yaml", (EXAMPLE / "rules.yaml").read_text())
     laptop.write(
         "registries.conf",
