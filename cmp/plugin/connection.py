@@ -11,7 +11,7 @@ import _socket
 import time
 
 from cmp.plugin import wire
-from cmp.plugin.faults import NoAnswerError
+from cmp.plugin.faults import ClosedError, NoAnswerError
 
 TYPE_CHECKING = False  # `typing` itself would take longer than the rest
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def begin(connection: _socket.socket, path: str, environment: bytes) -> None:
 def finish(connection: _socket.socket, manifests: bytes) -> tuple[int, bytes, bytes]:
     """Send *manifests* and read the answer: exit code, stderr and stdout.
 
-    Raises `NoAnswerError` if there is none, or none that makes sense.
+    Raises `NoAnswerError` if there is none, or none that makes sense, and `ClosedError` if the
+    connection ended before.
     """
     chunk = b"%x\r\n%b\r\n" % (len(manifests), manifests) if manifests else b""
     _send(connection, chunk + b"0\r\n\r\n")
@@ -120,8 +121,10 @@ def _some(connection: _socket.socket) -> bytes:
     except ConnectionResetError:
         data = b""
     if not data:
-        raise NoAnswerError(
-            "RT602", "the resolver closed the connection before its answer was whole", _SEE
+        raise ClosedError(
+            "RT602",
+            "the resolver closed the connection before its answer was whole",
+            "look into the log of its container",
         )
     return data
 

@@ -16,3 +16,7 @@ class NoAnswerError(Exception):
         self.what = what
         self.remedy = remedy
         self.exit_code = exit_code
+
+
+class ClosedError(NoAnswerError):
+    """The resolver closed the connection before its answer was whole."""

@@ -14,7 +14,7 @@ import posix
 import time
 
 from cmp.plugin import connection, quick, wire
-from cmp.plugin.faults import LateError, NoAnswerError
+from cmp.plugin.faults import ClosedError, LateError, NoAnswerError
 
 DEADLINE = 20.0  # seconds for everything; Argo CD kills the plugin after 60, without a word
 PATIENCE = 3.0  # seconds in which a resolver that is being started anew comes back
@@ -70,10 +70,21 @@ def _answer(
         raise NoAnswerError(
             "RT608", "the plugin is started in another way than it knows", "use its plugin.yaml"
         )
-    resolver = connection.connect(environment.get(b"RETAG_SOCKET") or SOCKET, patience)
+    address = environment.get(b"RETAG_SOCKET") or SOCKET
+    packed = wire.pack_environment(environment)
+    resolver = connection.connect(address, patience)
     try:
-        connection.begin(resolver, path, wire.pack_environment(environment))
-        return connection.finish(resolver, _render(environment, ends))
+        connection.begin(resolver, path, packed)
+        manifests = _render(environment, ends)
+        try:
+            return connection.finish(resolver, manifests)
+        except ClosedError:
+            # It died, and may be there again: Argo CD remembers a failure for an hour. To ask
+            # twice does no harm, since nothing is changed by an answer.
+            resolver.close()
+            resolver = connection.connect(address, patience)
+            connection.begin(resolver, path, packed)
+            return connection.finish(resolver, manifests)
     finally:
         resolver.close()
 
@@ -92,6 +103,7 @@ def _render(environment: dict[bytes, bytes], ends: float) -> bytes:
 
 
 def _explain(error: BaseException, environment: dict[bytes, bytes]) -> _Reply:
+    _signal.setitimer(_signal.ITIMER_REAL, 0)  # one line is being said, and no second one
     from cmp.plugin.failure import explain  # noqa: PLC0415  # as above
 
     code, stderr = explain(error, environment)

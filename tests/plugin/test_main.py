@@ -143,6 +143,14 @@ def test_a_render_that_fails_says_what_retag_render_says(
         )
 
 
+def test_a_resolver_that_dies_and_comes_back_is_asked_again(
+    plugin: Plugin, socket_path: Path
+) -> None:
+    with resolver(socket_path) as double:
+        double.answers.insert(0, says(response(WHOLE)[:-5]))
+        assert plugin.run() == (0, "", CONFIG.encode())
+
+
 # What is no answer, and what is said of it.
 NONSENSE: dict[str, tuple[Answer, str]] = {
     "nothing": (says(), "RT602"),
