@@ -14,10 +14,14 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 _log = logging.getLogger("retag.metrics")
+
+# Else each counter has a second series, which nobody asks for. The function lacks its types.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 # A scrape has a line for each value of a label. The hosts of registries, which rules name, are the
 # only values that are not written in the code; nobody lists as many.

@@ -60,7 +60,7 @@ class Serve:
                 cwd=folder,
                 stderr=log,
                 stdout=subprocess.DEVNULL,
-                env={"PATH": os.environ["PATH"], **environment},
+                env={**os.environ, **environment},
             )
 
     def __enter__(self) -> Self:

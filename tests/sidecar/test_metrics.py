@@ -28,6 +28,7 @@ def test_what_is_counted_can_be_read() -> None:
     assert 'retag_requests_total{outcome="ok",path="/v1/generate"} 3.0' in lines
     assert "retag_connections 7.0" in lines
     assert 'retag_request_seconds_bucket{le="0.25",path="/v1/generate"} 1.0' in lines
+    assert not any("_created" in line for line in lines)
     assert content_type.startswith("text/plain; version=0.0.4")
 
 
@@ -81,9 +82,11 @@ def test_what_is_not_declared_is_logged_and_ends_nothing(
 
     with caplog.at_level(logging.ERROR):
         metrics.count(name, 1, **labels)
+        metrics.set(f"{name}_set", 1, **labels)
+        metrics.observe(f"{name}_seen", 1, **labels)
 
-    assert [record.name for record in caplog.records] == ["retag.metrics"]
-    assert name in caplog.text
+    assert [record.name for record in caplog.records] == ["retag.metrics"] * 3
+    assert all(name in record.getMessage() for record in caplog.records)
 
 
 def test_names_end_as_prometheus_wants_it() -> None:
