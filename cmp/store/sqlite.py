@@ -14,6 +14,7 @@ from cmp.errors import printable
 from cmp.store.persistent import Contents, StoreError
 from cmp.store.port import LastGood
 from cmp.store.sqlite_file import (
+    FAILURES,
     Connect,
     ForeignFileError,
     SqliteFile,
@@ -124,7 +125,7 @@ class SqliteStore:
             raise _error("it failed a moment ago")
         try:
             return self._mended(lambda connection: how(connection, job))
-        except (sqlite3.Error, OSError, ForeignFileError) as error:
+        except FAILURES as error:
             self._failures += 1
             self._file.close()
             raise _error(_reason(error)) from None
@@ -133,7 +134,7 @@ class SqliteStore:
         """What *job* gives, in a new file where it finds this one damaged."""
         try:
             return job(self._file.connection())
-        except sqlite3.Error as error:
+        except FAILURES as error:
             if not (self._make and is_damage(error)):
                 raise
         self._file.set_aside()

@@ -31,21 +31,33 @@ _TABLES = (
     ) WITHOUT ROWID""",
 )
 _OURS = sorted((table.encode(),) for table in _TABLES)
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# The statements are right, so where SQLite finds fault with one, the file is not as they expect.
+_DAMAGED = frozenset(
+    {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_IOERR_SHORT_READ,
+    }
+)
+# What opening and using a file may raise; the third, where a message holds what is no text.
+FAILURES = (sqlite3.Error, OSError, UnicodeDecodeError)
 
 Connect = Callable[[Path, float], sqlite3.Connection]
 
 
-class ForeignFileError(Exception):
+class ForeignFileError(OSError):
     """The file is a database, but none of this version of Retag."""
 
 
 def is_damage(error: Exception) -> bool:
     """Whether *error* says that the file is not what it should be, and never will be."""
-    if isinstance(error, ForeignFileError):
+    if isinstance(error, (ForeignFileError, UnicodeDecodeError)):
         return True
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in _DAMAGED  # the low byte: the primary code
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code in _DAMAGED or code & 0xFF in _DAMAGED  # the low byte: the primary code
 
 
 def is_full(error: sqlite3.Error) -> bool:
@@ -68,7 +80,7 @@ class SqliteFile:
 
     It follows the path: where the file was deleted or replaced, the new one is opened. *most* is
     the largest size in bytes. Without *make* a file is neither made nor set aside: its errors
-    are raised (`FileNotFoundError`, `ForeignFileError`, `sqlite3.Error`).
+    are raised (`FileNotFoundError`, `ForeignFileError`, or other `FAILURES`).
     """
 
     def __init__(self, path: Path, most: int, *, make: bool, connect: Connect) -> None:
@@ -80,13 +92,13 @@ class SqliteFile:
         self._identity: tuple[int, int] | None = None
 
     def connection(self) -> sqlite3.Connection:
-        """The open connection. Raises `sqlite3.Error`, OSError."""
+        """The open connection. Raises `FAILURES`."""
         if self._connection is not None and _identity(self._path) == self._identity:
             return self._connection
         self.close()
         try:
             self._connection = self._opened()
-        except (sqlite3.Error, ForeignFileError) as error:
+        except FAILURES as error:
             if not (self._make and is_damage(error)):
                 raise
             self.set_aside()
