@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -25,6 +25,8 @@ EVERY = 5.0  # seconds between two looks at the files; kubelet takes up to 90 to
 # Seconds until a broken version is read again though its files are the same: a file that it names
 # may have come, or a disk may have recovered.
 _AGAIN = 60.0
+
+_RESTLESS = 12  # looks
 
 Load = Callable[[Configuration | None], Configuration]
 
@@ -77,11 +79,22 @@ class Current:
     async def watch(
         self, every: float = EVERY, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
-        """`refresh` every so many seconds, for ever."""
+        """`refresh` every so many seconds, for ever, save while the files are being changed.
+
+        A rule that moves from one file to another is in neither for a moment, and must not be
+        taken for one that was deleted; so the files have to be the same at two looks. Where
+        something always writes there, they are read nevertheless, a minute later.
+        """
+        before: Hashable = None
+        restless = 0
         while True:
             await sleep(every)
             try:
-                await self.refresh()
+                stamp = await asyncio.to_thread(self._tried.paths.stamp)
+                restless = 0 if stamp == before else restless + 1
+                if restless % _RESTLESS == 0:
+                    await self.refresh()
+                before = stamp
             except Exception:  # noqa: BLE001  # no thread to be had, as it may be
                 _log.exception("the configuration could not be looked at")
 

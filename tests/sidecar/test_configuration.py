@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cmp.errors import RegistryError, RuleError
+from cmp.pipeline import Generated, resolve
 from cmp.reference import Repository
-from cmp.rules import RuleSet, read_rules
+from cmp.request import Request
+from cmp.rules import Application, RuleSet, read_rules, rules_for
 from cmp.tags import Needs
 from sidecar.configuration import Configuration, Paths
 from sidecar.sources import Files
+from tests.memory import MemoryStore, OneApplication, last_good
 from tests.sidecar.mounts import Mount, registries, rules
 from tests.sidecar.place import IMAGE, Place, answer, pod
 
@@ -148,6 +152,23 @@ def test_a_broken_registries_conf_touches_who_needs_a_registry(
     needs, free = answers(configuration, pod(), UNRULED)
     assert said in needs
     assert free == "docker.io/library/nginx:1.0"
+
+
+def test_with_a_broken_registries_conf_the_last_good_choice_stays(place: Place) -> None:
+    place.config.swap({"registries.conf": "registries: ["})
+    configuration = place.load()
+    application = Application(name="app")
+    [rule] = rules_for(configuration.operator.rules, application).rules
+    store = MemoryStore([last_good(rule, "v1.4.2")])
+
+    async def run() -> Generated:
+        request = Request(name="app")
+        operator = replace(configuration.operator, lookups=configuration.lookups)
+        return await resolve(request, pod(), operator, OneApplication(application), store)
+
+    [decision] = asyncio.run(run()).decisions
+    assert str(decision.after) == f"{IMAGE}:v1.4.2"
+    assert "registries.conf" in decision.warning
 
 
 def test_a_pin_needs_no_registries_conf(place: Place) -> None:

@@ -8,8 +8,10 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sidecar.logs import LEVELS, TRACE, JsonLines, TextLines, clean, configure
+from sidecar.logs import FORMATS, LEVELS, TRACE, JsonLines, TextLines, clean, configure
 
 
 @pytest.fixture(autouse=True)
@@ -143,6 +145,20 @@ def test_other_libraries_write_in_the_same_form() -> None:
     logging.getLogger("uvicorn.error").error("it broke")
 
     assert json.loads(stream.getvalue())["logger"] == "uvicorn.error"
+
+
+@given(
+    message=st.text(), value=st.text() | st.integers() | st.none(), form=st.sampled_from(FORMATS)
+)
+def test_whatever_is_logged_is_one_line(message: str, value: object, form: str) -> None:
+    stream, log = logged(form)
+
+    log.info("%s", message, extra={"value": value})
+
+    written = stream.getvalue()
+    assert written.splitlines() == [written[:-1]]
+    if form == "json":
+        assert set(json.loads(written)) == {"time", "level", "logger", "msg", "value"}
 
 
 def test_a_stream_that_is_closed_ends_nothing() -> None:

@@ -313,31 +313,69 @@ def test_a_change_while_it_is_read_is_seen_at_the_next_look(place: Place) -> Non
     assert reloads(place) == (1, 1)
 
 
+async def watched(place: Place, looks: int, at: Callable[[int], None]) -> list[str]:
+    """What a Pod gets before each of so many looks at the files; *at* changes them then."""
+    told: list[str] = []
+    current, done = place.current(), asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        assert seconds == 3.0
+        told.append(await now(current))
+        at(len(told))
+        if len(told) == looks:
+            done.set()
+            await asyncio.Event().wait()
+
+    watching = asyncio.create_task(current.watch(3.0, sleep))
+    await done.wait()
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    await current.aclose()
+    return told
+
+
 def test_the_files_are_watched(place: Place) -> None:
-    slept: list[float] = []
+    """What changed is read when it is the same at two looks."""
+    texts = {2: rules("~1.1"), 3: rules("~1.4")}
 
-    async def run() -> None:
-        current = place.current()
-        changed = asyncio.Event()
+    def at(look: int) -> None:
+        if look in texts:
+            place.rules.swap({"rules.yaml": texts[look]})
 
-        async def sleep(seconds: float) -> None:
-            slept.append(seconds)
-            if len(slept) == 2:
-                place.rules.swap({"rules.yaml": rules("~1.4")})
-            if len(slept) == 3:
-                changed.set()
-                await asyncio.Event().wait()
+    told = asyncio.run(watched(place, 6, at))
 
-        watching = asyncio.create_task(current.watch(3.0, sleep))
-        await changed.wait()
-        assert await now(current) == f"{IMAGE}:v1.4.2"
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-        await current.aclose()
+    assert told == [*[f"{IMAGE}:v1.10.0"] * 4, *[f"{IMAGE}:v1.4.2"] * 2]
+    assert reloads(place) == (1, 0)
 
-    asyncio.run(run())
 
-    assert slept == [3.0, 3.0, 3.0]
+def test_a_rule_that_moves_to_another_file_is_never_missed(place: Place) -> None:
+    """kubelet swaps the mount before it makes the links of new keys."""
+    folder = place.folder / "plain"
+    folder.mkdir()
+    (folder / "one.yaml").write_text(rules())
+    place.paths = Paths((folder,), place.paths.files)
+    moves = {2: ("one.yaml", "moving"), 3: ("moving", "two.yaml")}
+
+    def at(look: int) -> None:
+        if look in moves:
+            before, after = moves[look]
+            (folder / before).rename(folder / after)
+
+    assert asyncio.run(watched(place, 6, at)) == [f"{IMAGE}:v1.10.0"] * 6
+    assert reloads(place) == (1, 0)
+
+
+def test_where_something_always_writes_it_is_read_nevertheless(place: Place) -> None:
+    (place.folder / "certificates").mkdir()
+
+    def at(look: int) -> None:
+        (place.folder / "certificates" / f"{look}.example.com").write_text("")
+        if look == 1:
+            place.rules.swap({"rules.yaml": rules("~1.4")})
+
+    told = asyncio.run(watched(place, 14, at))
+
+    assert told.index(f"{IMAGE}:v1.4.2") == 12
 
 
 def test_a_look_that_fails_is_not_the_last(place: Place, caplog: pytest.LogCaptureFixture) -> None:
@@ -351,8 +389,9 @@ def test_a_look_that_fails_is_not_the_last(place: Place, caplog: pytest.LogCaptu
         current = Current(place.load(), load)  # type: ignore[arg-type]  # it gives nothing
         done = asyncio.Event()
 
+        place.rules.swap({"rules.yaml": rules("~1.4")})
+
         async def sleep(_seconds: float) -> None:
-            place.rules.swap({"rules.yaml": rules("~1.4")})
             if len(looks) == 2:
                 done.set()
                 await asyncio.Event().wait()
