@@ -7,8 +7,8 @@ place of a newer one: who writes reads first, under WATCH.
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import redis.exceptions as failures
@@ -210,6 +210,10 @@ class RedisStore:
         )
 
 
+class _NoPasswordError(Exception):
+    """The file with the password cannot be read."""
+
+
 class _Login(CredentialProvider):
     """User and password of *server*; a file is read for each connection, since it may change."""
 
@@ -218,8 +222,12 @@ class _Login(CredentialProvider):
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
         """The password, after the user if there is one."""
-        file, user = self._server.password_file, self._server.username
-        password = self._server.password if file is None else file.read_text().strip()
+        user, password = self._server.username, self._server.password
+        if self._server.password_file is not None:
+            try:
+                password = self._server.password_file.read_text().strip()
+            except (OSError, ValueError):
+                raise _NoPasswordError from None
         return (user, password) if user else (password,)
 
     async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
@@ -307,6 +315,7 @@ def _error(reason: str) -> StoreError:
 
 
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (_NoPasswordError, "the file with its password cannot be read"),
     (failures.AuthenticationError, "it refuses the password"),
     (failures.NoPermissionError, "the user may not do this there"),
     (failures.BusyLoadingError, "it is loading its data"),
@@ -317,14 +326,21 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (failures.ConnectionError, "no connection"),
     (OSError, "no connection"),
 )
-_CERTIFICATE = re.compile(r"certificate", re.IGNORECASE)
 
 
 def _reason(error: Exception) -> str:
     """Why, in words of our own: what a server says may be anything, and change each time."""
-    if isinstance(error, failures.ConnectionError) and _CERTIFICATE.search(str(error)):
+    causes = list(_chain(error))
+    if any(isinstance(each, ssl.SSLCertVerificationError) for each in causes):
         return "its certificate is not trusted"
+    # What the cause is decides: redis-py makes a failed connection of whatever fails meanwhile.
     for kind, reason in _REASONS:
-        if isinstance(error, kind):
+        if any(isinstance(each, kind) for each in causes):
             return reason
     return "it does not answer as Redis does"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

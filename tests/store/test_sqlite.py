@@ -295,9 +295,12 @@ def test_nothing_is_touched_before_the_first_use(tmp_path: Path) -> None:
 
 
 def test_only_its_owner_reads_the_file_and_its_log(tmp_path: Path) -> None:
+    def modes_of_all() -> list[int]:
+        return [stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()]
+
     async def use(store: SqliteStore) -> list[int]:
         await keep_and_read(store)
-        return [stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()]
+        return modes_of_all()
 
     umask = os.umask(0)
     try:
