@@ -58,7 +58,7 @@ def configure(level: str, form: str, stream: TextIO | None = None) -> None:
 
 def clean(value: object) -> str:
     """*value* on one line of bounded length, without user info, tokens or passwords."""
-    text = printable(str(value))
+    text = printable(str(value)[: 2 * _LONGEST])  # of which some is left out
     text = _QUERY.sub(r"\1=…", _HEADER.sub(r"\1 …", text))
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 

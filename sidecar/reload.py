@@ -61,6 +61,7 @@ class Current:
         self._tried = configuration  # the last that was read, be it broken
         self._tried_at = clock()
         self._told: frozenset[str] = frozenset()
+        self._remarked: frozenset[str] = frozenset()
         self._closing: set[asyncio.Task[None]] = set()
         self._refreshing = asyncio.Lock()
         self._begin()
@@ -95,6 +96,7 @@ class Current:
                 if restless % _RESTLESS == 0:
                     await self.refresh()
                 before = stamp
+                self._remark()
             except Exception:  # noqa: BLE001  # no thread to be had, as it may be
                 _log.exception("the configuration could not be looked at")
 
@@ -176,6 +178,14 @@ class Current:
             if line not in self._told:
                 _log.log(level, "%s%s", before, line)
         self._told = frozenset(lines)
+
+    def _remark(self) -> None:
+        """What was found out about registries since they are asked, each a line."""
+        remarks = self._version.configuration.sources.registries.remarks
+        for remark in remarks:
+            if remark not in self._remarked:
+                _log.warning("%s", remark)
+        self._remarked = frozenset(remarks)
 
     def _retire(self) -> None:
         """Close what is used no more."""

@@ -16,8 +16,11 @@ from cmp.rules import RuleSet, read_rules
 from sidecar.configuration import Paths
 from sidecar.reload import Current
 from sidecar.sources import Files
+from tests.servers import images
 from tests.servers.certificates import Authority
 from tests.servers.loopback import LoopbackServer, Request, Response
+from tests.servers.model import Model
+from tests.servers.zot import ZotServer
 from tests.sidecar.mounts import Mount, registries, rules
 from tests.sidecar.place import IMAGE, Place, answer
 
@@ -363,6 +366,23 @@ def test_a_rule_that_moves_to_another_file_is_never_missed(place: Place) -> None
 
     assert asyncio.run(watched(place, 6, at)) == [f"{IMAGE}:v1.10.0"] * 6
     assert reloads(place) == (1, 0)
+
+
+def test_what_was_found_out_about_a_registry_is_told_once(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = Model()
+    model.push("profanity-api", "v1.0.0", images.image("2026-01-01T10:00:00Z"))
+    place.rules.swap({"rules.yaml": rules("v") + "          updateStrategy: newest-build\n"})
+
+    with ZotServer(model, search=False) as zot, caplog.at_level(logging.WARNING, "retag"):
+        place.registries(registries(zot.url, ", kind: zot"))
+        caplog.clear()
+        asyncio.run(watched(place, 5, lambda _look: None))
+
+    told = [record.getMessage() for record in caplog.records]
+    assert [each for each in told if "build times are read tag by tag" in each] == told[1:]
+    assert len(told) == 2  # plain http is the other
 
 
 def test_where_something_always_writes_it_is_read_nevertheless(place: Place) -> None:
