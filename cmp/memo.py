@@ -29,6 +29,7 @@ _STREAMS = 10_000  # of which it is remembered whether they hold an object
 # Bytes from which on work is done in a thread: some 4 ms of parsing.
 _LONG_TO_PARSE = 32 * 1024
 _LONG_TO_COPY = _MIB  # the same where bytes are hashed, or copied with others put in
+_LARGE = 4 * _MIB  # from which on it takes up to some seconds; few Applications have as many
 
 # Bytes that each takes besides its texts, in CPython.
 _ENTRY = 500
@@ -77,7 +78,11 @@ class Memo:
             "empty",
             self._empty,
             manifests.digest,
-            lambda: work(lambda: is_empty(stream), is_long=len(stream) > _LONG_TO_PARSE),
+            lambda: work(
+                lambda: is_empty(stream),
+                is_long=len(stream) > _LONG_TO_PARSE,
+                is_large=len(stream) > _LARGE,
+            ),
         )
 
     async def sites(
@@ -95,6 +100,7 @@ class Memo:
             lambda: work(
                 lambda: find_images(stream, repositories, fields),
                 is_long=len(stream) > _LONG_TO_PARSE,
+                is_large=len(stream) > _LARGE,
             ),
         )
 
@@ -108,7 +114,11 @@ class Memo:
             "outputs",
             self._outputs,
             (manifests.digest, written),
-            lambda: work(lambda: rewrite(stream, edits), is_long=len(stream) > _LONG_TO_COPY),
+            lambda: work(
+                lambda: rewrite(stream, edits),
+                is_long=len(stream) > _LONG_TO_COPY,
+                is_large=len(stream) > _LARGE,
+            ),
         )
 
     async def _remembered(

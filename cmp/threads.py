@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar
 
 _Answer = TypeVar("_Answer")
 
+# What takes seconds has threads of its own: a thread cannot be stopped when nobody waits for it
+# any more, and a few of that kind would hold up all others for as long.
+_LARGE = ThreadPoolExecutor(2, thread_name_prefix="large")
 
-async def work(task: Callable[[], _Answer], *, is_long: bool) -> _Answer:
-    """What *task* gives, in a thread if it *is_long*: to hop there and back costs 0.1 ms."""
-    return await asyncio.to_thread(task) if is_long else task()
+
+async def work(task: Callable[[], _Answer], *, is_long: bool, is_large: bool = False) -> _Answer:
+    """What *task* gives, in a thread if it *is_long*: to hop there and back costs 0.1 ms.
+
+    One that *is_large* takes more than some 100 ms, and waits for others of its kind alone.
+    """
+    if not is_long:
+        return task()
+    executor: Executor | None = _LARGE if is_large else None
+    return await asyncio.get_running_loop().run_in_executor(executor, task)
