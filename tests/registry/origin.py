@@ -9,6 +9,7 @@ from typing import Any
 
 from cmp.cosign import Claim
 from cmp.reference import Repository
+from cmp.registry.progress import current
 from cmp.tags import Fault, Listing, Needs, StaleTags, Tag
 
 APP = Repository("registry.example.com", "app")
@@ -32,6 +33,12 @@ class Clock:
         return WALL + self.now
 
 
+def _open() -> asyncio.Event:
+    gate = asyncio.Event()
+    gate.set()
+    return gate
+
+
 @dataclass
 class Origin:
     """A `TagSource` that notes each question, and answers when *gate* is open.
@@ -39,6 +46,7 @@ class Origin:
     Each tag is described as *tag* is; *claims* are those of every digest. *error* answers all
     questions; *faults* are those of single tags; *lasting* seconds pass on *clock* while it
     answers. With *stale*, listings and descriptions are old ones: as of *stale_at* (wall).
+    *told* are the tags that a description says it expects, and the steps it says are done.
     """
 
     clock: Clock
@@ -51,12 +59,10 @@ class Origin:
     claims: tuple[Claim, ...] = (CLAIM,)
     stale: str = ""
     stale_at: float = WALL
+    told: tuple[int, int] = (0, 0)
     sinces: list[float] = field(default_factory=list)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def __post_init__(self) -> None:
-        self.gate.set()
+    gate: asyncio.Event = field(default_factory=_open)
 
     def authorised(self, pull_secret: str, /) -> Origin:
         """Another login, whose questions are noted with the others."""
@@ -77,6 +83,8 @@ class Origin:
         self, repository: Repository, names: Sequence[str], needs: Needs, /
     ) -> Mapping[str, Tag]:
         """A tag for each of *names*, which tells when it was asked for."""
+        current().expect(self.told[0])
+        current().advance(self.told[1])
         await self._answer("describe", repository, tuple(names), needs)
         tags = {
             name: replace(
