@@ -11,7 +11,7 @@ from cmp.parameters import is_ours
 from cmp.reference import Repository
 from cmp.rules.application import Application
 from cmp.rules.rule import DisabledUnit, Rule
-from cmp.rules.select import Governing, govern, specificity
+from cmp.rules.select import NOTHING, Governing, govern, specificity
 from cmp.rules.units import Resource
 
 
@@ -80,7 +80,8 @@ def rules_for(ruleset: RuleSet, application: Application) -> Matched:
         DisabledUnit(each.place, each.path, frozenset(), each.what, (each,))
         for each in ruleset.unreadable
     ]
-    found = [(resource, govern(resource, application)) for resource in ruleset.resources]
+    asked = ((resource, govern(resource, application)) for resource in ruleset.resources)
+    found = [(resource, said) for resource, said in asked if said is not NOTHING]
     found.sort(key=lambda pair: -_score(pair[1]))  # stable: then by namespace and name
     units: list[Rule | DisabledUnit] = [*unreadable]
     notes: list[str] = []

@@ -51,6 +51,9 @@ class Governing:
     notes: tuple[str, ...] = ()
 
 
+NOTHING = Governing()
+
+
 def specificity(ref: Ref) -> int:
     """The score of *ref*: the highest that matches governs, of equal ones the first.
 
@@ -72,9 +75,12 @@ def specificity(ref: Ref) -> int:
 def govern(resource: Resource, application: Application) -> Governing:
     """What *resource* says of *application*."""
     if resource.namespace and application.namespace not in ("", resource.namespace):
-        return Governing()
+        return NOTHING
     if resource.refs is None:
         return Governing(units=(_whole(resource, _errors(resource)),))
+    # Nearly all resources are about other Applications, and each request asks them all.
+    if not any(_names(ref, application) for ref in resource.refs):
+        return NOTHING
     notes: list[str] = []
     clear = [ref for ref in resource.refs if not ref.unclear]
     unclear = [ref for ref in resource.refs if ref.unclear]
