@@ -90,6 +90,26 @@ class Unwatched:
         return Application(name=name, namespace=namespace, project=request.project)
 
 
+@dataclass(frozen=True, slots=True)
+class _Unrecognised:
+    """The `ApplicationInfo` *known* for who only looks: nothing is recorded of that."""
+
+    known: ApplicationInfo
+
+    def application(self, request: Request, /) -> Application:
+        return replace(self.known.application(request), recognised=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request, which came at *arrived* by the clock."""
+
+    path: str
+    environment: Mapping[str, str]
+    manifests: bytes
+    arrived: float
+
+
 class Resolver:
     """Answers for the version of the configuration that is current at each request.
 
@@ -124,10 +144,11 @@ class Resolver:
         self, path: str, environment: Mapping[str, str], manifests: bytes, arrived: float
     ) -> Reply:
         """What the request for *path* gets, that came at *arrived* by the clock. Never raises."""
+        asked = _Asked(path, environment, manifests, arrived)
         try:
             async with self._current.use() as configuration:
-                generated = await self._resolve(configuration, environment, manifests, arrived)
-                stdout = await self._shown(path, generated, configuration.operator, arrived)
+                generated = await self._resolve(asked, configuration)
+                stdout = await self._shown(asked, generated, configuration.operator)
         except RetagError as error:
             return failed(error)
         except Exception as error:  # whatever it is, a tenant gets a line and never a traceback
@@ -143,37 +164,31 @@ class Resolver:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _resolve(
-        self,
-        configuration: Configuration,
-        environment: Mapping[str, str],
-        manifests: bytes,
-        arrived: float,
-    ) -> Generated:
-        request = without_source(environment)
+    async def _resolve(self, asked: _Asked, configuration: Configuration) -> Generated:
+        request = without_source(asked.environment)
         raise_together(configuration.faults)
-        lookups = configuration.lookups.until(arrived + self._budget)
+        lookups = configuration.lookups.until(asked.arrived + self._budget)
         operator = replace(configuration.operator, lookups=lookups)
-        return await resolve(request, manifests, operator, self._applications, self._store)
+        is_applied = asked.path == wire.GENERATE
+        known = self._applications if is_applied else _Unrecognised(self._applications)
+        return await resolve(request, asked.manifests, operator, known, self._store)
 
-    async def _shown(
-        self, path: str, generated: Generated, operator: Operator, arrived: float
-    ) -> bytes:
-        if path == wire.GENERATE:
+    async def _shown(self, asked: _Asked, generated: Generated, operator: Operator) -> bytes:
+        if asked.path == wire.GENERATE:
             return generated.manifests
-        if path == wire.PARAMETERS:
+        if asked.path == wire.PARAMETERS:
             return announce(generated)
-        closer = await self._closer(generated, operator, arrived)
+        closer = await self._closer(generated, operator, asked.arrived + self._budget)
         shown = report.as_json(closer) | {
             "manifests": generated.manifests.decode("utf-8", "replace"),
             "explain": report.explain(closer, now=self._wall()),
         }
         return await asyncio.to_thread(_json, shown)
 
-    async def _closer(self, generated: Generated, operator: Operator, arrived: float) -> Generated:
-        """*generated*, with what more can be told of it in time."""
+    async def _closer(self, generated: Generated, operator: Operator, ends: float) -> Generated:
+        """*generated*, with what more can be told of it until *ends*."""
         try:
-            async with asyncio.timeout(max(arrived + self._budget - self._clock(), 0)):
+            async with asyncio.timeout(max(ends - self._clock(), 0)):
                 return await look_closer(generated, operator.tags)
         except TimeoutError:
             return generated

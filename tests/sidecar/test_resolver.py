@@ -108,13 +108,16 @@ def fixed(
 
 
 def resolver(
-    configuration: Fixed, applications: ApplicationInfo | None = None, clock: float = ARRIVED
+    configuration: Fixed,
+    applications: ApplicationInfo | None = None,
+    clock: float = ARRIVED,
+    store: MemoryStore | None = None,
 ) -> Resolver:
     """A resolver for it."""
     return Resolver(
         configuration,
         applications or Unwatched(),
-        MemoryStore(),
+        store or MemoryStore(),
         clock=lambda: clock,
         wall=lambda: NOW,
         budget=BUDGET,
@@ -127,13 +130,13 @@ def answer(
     path: str = wire.GENERATE,
     environment: Mapping[str, str] = ENVIRONMENT,
     clock: float = ARRIVED,
+    store: MemoryStore | None = None,
 ) -> Reply:
     """The reply; the configuration is let go of."""
 
     async def run() -> Reply:
-        return await resolver(configuration, clock=clock).answer(
-            path, environment, manifests, ARRIVED
-        )
+        answering = resolver(configuration, clock=clock, store=store)
+        return await answering.answer(path, environment, manifests, ARRIVED)
 
     reply = asyncio.run(run())
     assert configuration.used == 0
@@ -258,6 +261,15 @@ def test_explain_does_without_what_cannot_be_told_in_time() -> None:
     late = ARRIVED + BUDGET + 1
     reply = answer(fixed(Slow({APP: ["1.1.0"]})), path=wire.EXPLAIN, clock=late)
     assert json.loads(reply.stdout)["manifests"] == MOVED.decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"), [(wire.GENERATE, ["1.1.0"]), (wire.EXPLAIN, []), (wire.PARAMETERS, [])]
+)
+def test_only_what_is_applied_is_remembered(path: str, kept: list[str]) -> None:
+    store = MemoryStore()
+    answer(fixed(), path=path, store=store)
+    assert [choice.tag for choice in store.kept] == kept
 
 
 def test_the_announcement_is_a_json_list() -> None:
