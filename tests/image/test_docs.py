@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from cmp.cli.serve import command
 from tests.image.dockerfile import PROJECT
 
 _PAGE = (PROJECT / "docs/plugin.md").read_text()
@@ -29,6 +31,7 @@ spec:
       volumes:
         - {name: var-files, emptyDir: {}}
         - {name: plugins, emptyDir: {}}
+        - {name: tls-certs, configMap: {name: argocd-tls-certs-cm}}
 """
 
 
@@ -117,8 +120,22 @@ def test_the_resolver_is_there_first_and_holds_nothing_back(pod: dict[str, Any])
     assert {mount["mountPath"] for mount in resolver["volumeMounts"]} >= {"/run/retag"}
 
 
-def test_the_variables_are_told_apart_from_parameters() -> None:
-    table = re.findall(r"^\| `(RETAG_\w+)` \|", _PAGE, re.MULTILINE)
+def test_all_variables_that_the_plugin_reads_are_told_and_no_other() -> None:
+    told = re.findall(r"^\| `(RETAG_\w+)` \|", _PAGE, re.MULTILINE)
+    sources = "".join(path.read_text() for path in (PROJECT / "cmp/plugin").glob("*.py"))
 
-    assert table[0] == "RETAG_SOCKET"
-    assert len(table) == len(set(table))
+    assert sorted(told) == sorted(set(re.findall(r"(?<![A-Z_])RETAG_[A-Z_]+[A-Z]", sources)))
+
+
+def test_the_resolver_knows_each_flag(pod: dict[str, Any]) -> None:
+    told = CliRunner().invoke(command, ["--help"]).output
+    _, *flags = _container(pod, "retag-resolver")["args"]
+
+    assert flags
+    assert all(re.search(rf"{flag.partition('=')[0]}[ ,]", told) for flag in flags)
+
+
+def test_the_command_line_in_the_message_is_that_of_plugin_yaml() -> None:
+    generate = yaml.safe_load((PROJECT / "plugin.yaml").read_text())["spec"]["generate"]
+
+    assert f"`{' '.join(generate['command'])}` failed exit status 6" in _PAGE
