@@ -405,3 +405,53 @@ def test_without_any_other_a_real_client_asks_and_leaves_nothing_open(tmp_path: 
 
     assert listing.names == ("v1", "v2", "v3")
     assert zot.targets() == ["/v2/team/app/tags/list"]
+
+
+def identity(tmp_path: Path, text: str, pull_secret: str = "") -> str:
+    """That of `APP` where registries.conf has *text* in its one entry."""
+    conf = tmp_path / "registries.conf"
+    conf.write_text(f"registries:\n- {{name: one, prefix: registry.example.com, {text}}}\n")
+    return Registries.load(conf)[0].identity(APP, pull_secret)
+
+
+def test_an_identity_names_registry_place_path_and_login(tmp_path: Path) -> None:
+    of_entry = identity(tmp_path, "api_url: https://zot.example.com/, credentials: env:LOGIN")
+    of_rule = identity(
+        tmp_path, "api_url: https://zot.example.com/, credentials: env:LOGIN", "secret:ns/n#f"
+    )
+
+    assert of_entry == (
+        '["registry.example.com", "https://zot.example.com", "team/app", "env:LOGIN"]'
+    )
+    assert of_rule == of_entry.replace("env:LOGIN", "secret:ns/n#f")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "api_url: https://zot.example.com",
+        "api_url: https://other.example.com, credentials: env:LOGIN",
+        "api_url: https://zot.example.com, credentials: env:OTHER",
+    ],
+    ids=["without a login", "at another place", "with another login"],
+)
+def test_what_was_seen_elsewhere_or_by_another_login_has_another_identity(
+    tmp_path: Path, other: str
+) -> None:
+    one = identity(tmp_path, "api_url: https://zot.example.com, credentials: env:LOGIN")
+
+    assert identity(tmp_path, other) != one
+
+
+def test_an_identity_tells_no_secret_whatever_was_written(tmp_path: Path) -> None:
+    told = identity(tmp_path, "api_url: 'https://user:made-up@zot.example.com'")
+    with pytest.raises(RegistryError) as caught:
+        identity(tmp_path, "api_url: https://zot.example.com", "made-up-password")
+
+    assert "made-up" not in told
+    assert "made-up" not in str(caught.value)
+
+
+def test_what_is_not_listed_has_no_identity(registries: Registries) -> None:
+    with pytest.raises(RegistryError, match="is not listed"):
+        registries.identity(Repository("unlisted.example.com", "app"), "")
