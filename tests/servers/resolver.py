@@ -108,12 +108,17 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
-async def send_raw(socket_path: Path, data: bytes) -> bytes:
-    """All that is answered to *data* until the connection ends; b"" where it is cut."""
+async def send_raw(socket_path: Path, data: bytes, *, ends: bool = False) -> bytes:
+    """All that is answered to *data* until the connection ends; b"" where it is cut.
+
+    With *ends* the client says that no more will come.
+    """
     reader, writer = await asyncio.open_unix_connection(socket_path)
     try:
         async with asyncio.timeout(PATIENCE):
             writer.write(data)
+            if ends:
+                writer.write_eof()
             return await reader.read()
     except ConnectionError:
         return b""
