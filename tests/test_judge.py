@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import ClassVar
 
 import pytest
 
@@ -354,3 +356,44 @@ def test_a_place_in_the_listing_stays_the_time_by_which_a_tag_was_chosen() -> No
     tag = chosen(shown.choice)
     assert (tag.created, tag.detail, tag.digest) == (-1, placed.detail, NEW)
     assert tag.pushed == LONG_AGO
+
+
+class Noted(str):
+    """A name that notes in which thread it is ranked."""
+
+    __slots__ = ()
+    ranked_in: ClassVar[set[threading.Thread]] = set()
+
+    def __lt__(self, other: str) -> bool:
+        self.ranked_in.add(threading.current_thread())
+        return super().__lt__(other)
+
+
+@pytest.mark.parametrize(
+    ("count", "in_thread"), [(100, False), (2000, True)], ids=["short", "long"]
+)
+@pytest.mark.parametrize(
+    ("settings", "newest"),
+    [(Settings(), False), (Settings("newest-build"), True), (Settings(min_age="1h"), False)],
+    ids=["by name", "by time", "with a gate"],
+)
+def test_only_a_long_listing_is_ranked_in_a_thread_with_the_same_choice(
+    settings: Settings, count: int, *, newest: bool, in_thread: bool
+) -> None:
+    names = [Noted(f"1.{number}.{count}") for number in range(count)]
+    tags = memory(*(Tag(name, NEW, created=1, pushed=LONG_AGO) for name in names))
+    Noted.ranked_in.clear()
+
+    found = chosen(verdict(settings, tags).choice)
+
+    assert found.name == (max(names) if newest else names[-1])
+    assert (threading.main_thread() not in Noted.ranked_in) == in_thread
+
+
+def test_many_claims_are_tried_in_a_thread_with_the_same_choice() -> None:
+    claims = {
+        SIGNED: [*(faulty(f"claim {number}", "no") for number in range(50)), *CLAIMS[SIGNED]]
+    }
+    tags = MemoryTags({APP: [Tag("1.0.0", SIGNED)]}, claims=claims)
+
+    assert chosen(verdict(Settings(verify=True), tags, KEYS).choice).digest == SIGNED
