@@ -119,6 +119,8 @@ def _observed(observed: Observed, now: float) -> str:
 
 def _age(now: float, instant: float) -> str:
     """How long ago *instant* was, in the largest unit of which there is one."""
+    if not instant:
+        return "nobody knows how old"
     seconds = max(0, int(now - instant))
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
@@ -162,8 +164,7 @@ def _choice_as_json(choice: LastGood) -> dict[str, Any]:
 
 
 def _time(instant: float) -> str | None:
-    """In RFC 3339; None for an instant that no calendar has."""
-    try:
-        return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (OverflowError, ValueError, OSError):
+    """In RFC 3339; None for what a wrong clock kept."""
+    if not instant:
         return None
+    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

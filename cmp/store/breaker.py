@@ -34,12 +34,10 @@ class Breaker:
             self._again = self._clock() + self._pause
         return allowed
 
-    def failed(self) -> bool:
-        """It did not work; whether that is news."""
-        news, self._again = self._again is None, self._clock() + self._pause
-        return news
+    def failed(self) -> None:
+        """It did not work."""
+        self._again = self._clock() + self._pause
 
-    def worked(self) -> bool:
-        """It worked; whether that is news."""
-        news, self._again = self._again is not None, None
-        return news
+    def worked(self) -> None:
+        """It worked."""
+        self._again = None

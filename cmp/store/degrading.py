@@ -75,12 +75,11 @@ class Degrading:
         await self._memory.keep_choices(application, choices)
         written = False
         try:
-            written = await self._write(
-                "keep_choices", lambda: self._origin.keep_choices(application, choices)
-            )
+            written = await self._keep(application, choices)
         finally:  # whoever was cancelled has perhaps not written
             if not written:
-                await self._not_written(application, choices)
+                newest = await self._newest(application, choices)
+                self._unwritten.add_choices(application, newest)
         if written:
             self._unwritten.wrote_choices(application, choices)
             self._settle()
@@ -124,12 +123,11 @@ class Degrading:
             with suppress(StoreError, TimeoutError):
                 await asyncio.wait_for(last(), self._patience)
 
-    async def _not_written(self, application: str, choices: Sequence[LastGood]) -> None:
-        """Note *choices*, or what took their place meanwhile."""
+    async def _newest(self, application: str, choices: Sequence[LastGood]) -> Sequence[LastGood]:
+        """*choices*, or what took their place meanwhile."""
         identities = {law.identity(choice) for choice in choices}
         known = await self._memory.choices(application)
-        of_these = [choice for choice in known if law.identity(choice) in identities]
-        self._unwritten.add_choices(application, of_these or choices)
+        return [choice for choice in known if law.identity(choice) in identities] or choices
 
     async def _observe(self, operation: str, key: str, ask: Callable[[], Awaitable[None]]) -> bool:
         written = False
@@ -201,12 +199,19 @@ class Degrading:
                 return
 
     async def _tell_choices(self, application: str, choices: Sequence[LastGood]) -> bool:
-        written = await self._write(
+        """Write *choices*, again where they had successors meanwhile: those may be overwritten."""
+        told: Sequence[LastGood] = ()
+        while told != (newest := await self._newest(application, choices)):
+            if not await self._keep(application, newest):
+                return False
+            told = newest
+        self._unwritten.wrote_choices(application, told)
+        return True
+
+    async def _keep(self, application: str, choices: Sequence[LastGood]) -> bool:
+        return await self._write(
             "keep_choices", lambda: self._origin.keep_choices(application, choices)
         )
-        if written:
-            self._unwritten.wrote_choices(application, choices)
-        return written
 
     async def _tell_observations(self, key: str) -> bool:
         self._unwritten.discard(key)

@@ -9,7 +9,6 @@ ever executed (no pickle), and whatever is not exactly of this form reads as Non
 from __future__ import annotations
 
 import json
-import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -219,7 +218,7 @@ def _repository(value: Any) -> str:
 
 
 def _time(value: Any) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value) or not 0 <= value < _INT64:
+    if type(value) not in (int, float) or not 0 <= value < _INT64:  # so finite, and a number
         raise _NotOneError
     return float(value)
 

@@ -6,6 +6,7 @@ schema is renamed `<name>.aside` (one is kept) and made anew. Used on one thread
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable
@@ -111,6 +112,8 @@ class SqliteFile:
         self.close()
         if opened is None or _identity(self._path) != opened:
             return  # another process did so before
+        if not self._path.is_file():
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))  # a device or a folder stays
         for suffix in ("", "-wal"):
             with suppress(FileNotFoundError):
                 Path(f"{self._path}{suffix}").replace(f"{self._path}.aside{suffix}")

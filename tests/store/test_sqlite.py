@@ -246,15 +246,16 @@ def a_folder(tmp_path: Path) -> Path:
     return tmp_path / "store.db"
 
 
-def a_device(_tmp_path: Path) -> Path:
-    return Path("/dev/full")
+def a_pipe(tmp_path: Path) -> Path:
+    os.mkfifo(tmp_path / "store.db")
+    return tmp_path / "store.db"
 
 
 def too_long(tmp_path: Path) -> Path:
     return tmp_path / ("a" * 300)
 
 
-@pytest.mark.parametrize("place", [in_no_folder, below_a_file, a_folder, a_device, too_long])
+@pytest.mark.parametrize("place", [in_no_folder, below_a_file, a_folder, a_pipe, too_long])
 def test_where_no_file_can_be_made_one_line_says_so(
     tmp_path: Path, place: Callable[[Path], Path]
 ) -> None:
