@@ -140,7 +140,8 @@ def _of_names(names: Sequence[str]) -> int:
 
 def _of_tag(tag: Tag) -> int:
     texts = len(tag.name) + len(tag.detail) + len(tag.unanswered)
-    return _TAG + texts + _of_names(tag.signers) + _PLATFORM * len(tag.platforms)
+    signers = _of_names(tag.signers) if tag.signers else 0  # few tags have any
+    return _TAG + texts + signers + _PLATFORM * len(tag.platforms)
 
 
 def _of_claim(claim: Claim) -> int:

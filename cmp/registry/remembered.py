@@ -165,6 +165,17 @@ _Tags = dict[str, Outcome[Tag]]  # by name
 _Describe = Callable[[Sequence[str]], Awaitable[Mapping[str, Tag]]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """*tags* of *size* bytes, which are counted once: there may be thousands."""
+
+    tags: _Tags
+    size: int
+
+
+_NOTHING = _Remembered({}, 0)
+
+
 class OncePerTag(Generic[_Key]):
     """A tag for each key and name: only those are asked for that nobody knows or asks for.
 
@@ -175,7 +186,7 @@ class OncePerTag(Generic[_Key]):
     def __init__(self, terms: Terms, room: int, size: Callable[[Tag], int]) -> None:
         self._terms = terms
         self._size = size
-        self._known: LRUCache[_Key, _Tags] = LRUCache(room, getsizeof=self._sizes)
+        self._known: LRUCache[_Key, _Remembered] = LRUCache(room, lambda known: known.size)
         self._flights: dict[_Key, dict[str, _Flight[_Tags]]] = {}
 
     async def get(
@@ -198,7 +209,7 @@ class OncePerTag(Generic[_Key]):
         return {name: outcome.get() for name, outcome in outcomes.items()}
 
     def _fresh(self, key: _Key, names: Sequence[str], since: float) -> dict[str, Outcome[Tag]]:
-        known, now = self._known.get(key, {}), self._terms.clock()
+        known, now = self._known.get(key, _NOTHING).tags, self._terms.clock()
         return {
             name: outcome
             for name in names
@@ -263,10 +274,11 @@ class OncePerTag(Generic[_Key]):
 
     def _remember(self, key: _Key, outcomes: _Tags) -> None:
         """Keeps *outcomes*, and of what was known what still serves: names come and go."""
-        known, now = self._known.pop(key, {}), self._terms.clock()
+        known, now = self._known.pop(key, _NOTHING).tags, self._terms.clock()
         kept = {name: each for name, each in known.items() if now < each.until}
         for name, outcome in outcomes.items():
             if name not in kept or kept[name].asked <= outcome.asked:
                 kept[name] = outcome
-        if self._known.getsizeof(kept) <= self._known.maxsize:
-            self._known[key] = kept
+        size = self._sizes(kept)
+        if size <= self._known.maxsize:
+            self._known[key] = _Remembered(kept, size)
