@@ -108,7 +108,7 @@ def _below(key: str, name: str) -> str:
 
 def _seal(name: str, value: Any) -> bytes:
     # In ASCII: registries may send lone surrogates, which UTF-8 does not have.
-    body = json.dumps(value, separators=(",", ":")).encode("ascii")
+    body = _ENCODER.encode(value).encode("ascii")
     return b"1:%08x:%b" % (_checksum(name, body), body)
 
 
@@ -120,7 +120,7 @@ def _open(name: str, record: bytes, kind: type[_Value]) -> _Value | None:
     if checksum != b"%08x" % _checksum(name, body):
         return None
     try:
-        value = json.loads(body, parse_constant=_refuse)
+        value = _DECODER.decode(body.decode("ascii"))
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, kind) else None
@@ -132,6 +132,11 @@ def _checksum(name: str, body: bytes) -> int:
 
 def _refuse(text: str) -> Any:
     raise ValueError(text)
+
+
+# Made once: json.dumps and json.loads make one for each of a thousand tags.
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 class _NotOneError(ValueError):
