@@ -139,8 +139,10 @@ async def _steadied(
     assert isinstance(verdict.choice, Chosen)
     assert verdict.listing is not None
     moves = written(verdict.choice.tag, policy) != former.tag
-    if moves and verdict.listing.observed_at < former.observed_at:
-        # Another replica has seen something newer, so that what is remembered here counts no more.
+    older = verdict.listing.observed_at < former.observed_at or policy.compares_described
+    if moves and older:
+        # Another replica may have seen something newer, so that what is remembered here counts no
+        # more: of descriptions nobody tells how old they are, and who remembers them knows.
         since = max(since, former.observed_at)
         verdict = await _verdict(rule, policy, asked, since)
         if not is_own_choice(verdict):
