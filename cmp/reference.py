@@ -12,9 +12,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 DOCKER_HUB = "docker.io"
 _HUB_ALIASES = frozenset({"docker.io", "index.docker.io"})
+_NORMALISED = 4096  # repositories kept: each is asked for with every image, at every render
 _LONGEST_NAME = 255  # distribution/reference: NameTotalLengthMax
 
 _DOMAIN_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
@@ -147,6 +149,7 @@ class ImageName:
         return None
 
 
+@lru_cache(maxsize=_NORMALISED)
 def normalise(registry: str, name: str) -> Repository:
     """The repository that *registry* ("" is Docker Hub) and *name* mean, in any spelling."""
     if registry in _HUB_ALIASES or not registry:
