@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 from sidecar.resolver import Reply
 from tests.servers.loopback import LoopbackServer, Request, Response
-from tests.servers.resolver import ResolverProcess
+from tests.servers.resolver import PATIENCE, ResolverProcess
 
 APP = "registry.example.com/app"
 RULES = f"""\
@@ -95,7 +96,7 @@ def test_what_is_in_flight_at_sigterm_is_answered(folder: Path, registry: Loopba
             resolver.process.send_signal(signal.SIGTERM)
             wait_until_gone(resolver.socket)
         assert [each.result() for each in asked] == [MOVED] * 20
-        assert resolver.stop() == 0
+        assert resolver.process.wait(PATIENCE) == 0
     assert len(registry.targets()) == 1
 
 
@@ -157,14 +158,16 @@ def wait_for_metric(resolver: ResolverProcess, line: str) -> None:
     for _ in range(2000):
         if f"\n{line}\n" in resolver.get("/metrics")[1]:
             return
+        time.sleep(0.01)
     raise TimeoutError(line)
 
 
 def wait_until_gone(path: Path) -> None:
     """Return when nothing is at *path*."""
-    for _ in range(10_000_000):
+    for _ in range(2000):
         if not path.exists():
             return
+        time.sleep(0.01)
     raise TimeoutError(path)
 
 
