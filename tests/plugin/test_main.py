@@ -244,7 +244,7 @@ def test_a_resolver_that_does_not_end_is_given_up(
 ) -> None:
     remedy = "look into the log of its container, and at how busy the Pod is"
     with resolver(socket_path, answer):
-        assert plugin.run(seconds=0.2) == (
+        assert plugin.run(seconds=0.5) == (
             6,
             f"error: the resolver did not answer in time; {remedy} [RT603]\n",
             b"",
@@ -261,11 +261,26 @@ def test_a_renderer_that_does_not_end_is_given_up(
     program.chmod(0o755)
     plugin.environment[b"PATH"] = os.fsencode(program.parent)
     with resolver(socket_path, silent):
-        assert plugin.run(seconds=0.2) == (
+        assert plugin.run(seconds=0.5) == (
             4,
             "error: the source was not rendered in time [RT432]\n",
             b"",
         )
+
+
+def test_what_a_renderer_logs_has_no_times_and_no_places(
+    plugin: Plugin, socket_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "app", {"kustomization.yaml": "resources:\n- config.yaml\n"})
+    script = '#!/bin/sh\necho "2026/01/02 03:04:05 no $PWD/x in $HOME" >&2\nexit 1\n'
+    program = write(tmp_path / "bin", {"kustomize": script}) / "kustomize"
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    plugin.environment[b"PATH"] = os.fsencode(program.parent)
+    with resolver(socket_path, silent):
+        code, stderr, _ = plugin.run()
+    assert code == 4
+    assert stderr == "no x in .\nerror: kustomize build failed with exit status 1 [RT431]\n"
 
 
 def test_a_resolver_that_takes_nothing_is_given_up(
@@ -273,7 +288,7 @@ def test_a_resolver_that_takes_nothing_is_given_up(
 ) -> None:
     write(tmp_path / "app", {"big.yaml": CONFIG + "# " + "x" * 5_000_000})
     with resolver(socket_path, deaf):
-        code, stderr, stdout = plugin.run(seconds=0.3)
+        code, stderr, stdout = plugin.run(seconds=0.5)
     assert (code, stdout) == (6, b"")
     assert "[RT603]" in stderr
 
