@@ -153,7 +153,7 @@ def _tags(registries: Registries, runtime: Runtime) -> CachedTags:
         max_stale=runtime.max_stale,
         meter=runtime.meter,
     )
-    return CachedTags(observed, clock=runtime.clock)
+    return CachedTags(observed, clock=runtime.clock, wall=runtime.wall)
 
 
 def _named(endpoint: Endpoint, base: Path) -> Iterator[Path]:
