@@ -30,7 +30,7 @@ def commands() -> Iterator[str]:
     for page in PAGES:
         for block in re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL):
             for line in block.replace("\\\n", "").splitlines():
-                if line.startswith("$ ") and "retag" in line and "activate" not in line:
+                if re.match(r"\$ (retag |.* \| retag )", line):
                     yield line.removeprefix("$ ").partition("   #")[0]
 
 
