@@ -7,6 +7,7 @@ place of a newer one: who writes reads first, under WATCH.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -32,7 +33,7 @@ _A_DAY = 24 * 60 * 60
 CHOICES_KEPT = 90 * _A_DAY  # seconds after the last use: an Application long gone
 OBSERVATIONS_KEPT = 14 * _A_DAY  # seconds: twice what `--max-stale` is by default
 _PATIENCE = 0.5  # seconds to connect, and for an answer: a request has 10 for all its look-ups
-_MOST_CONNECTIONS = 50  # at once; more than that ask again later
+_MOST_CONNECTIONS = 16  # at once, for each replica; who comes then waits a moment
 _LARGEST_CHOICES = 4 * 1024 * 1024  # bytes; 500 choices have 150 KB
 _MOST_TAGS = 100_000  # described of one repository: above it the names of long ago are too many
 _ASKED_AT_ONCE = 1000  # names in one script; Lua unpacks 8,000
@@ -61,11 +62,12 @@ class RedisStore:
     def __init__(self, server: Server, *, wall: Callable[[], float]) -> None:
         self.place = server.place
         self._client = _client(server)
+        self._asking = _Asking(_MOST_CONNECTIONS)
         self._wall = wall
 
     async def choices(self, application: str) -> Sequence[LastGood]:
         """All that is remembered of *application*, the last kept first."""
-        with _Reported():
+        async with self._asking:
             key = _CHOICES + _bytes(application)
             record, _ = await self._batch(  # a replica refuses to expire
                 ("GETRANGE", key, 0, _LARGEST_CHOICES), ("EXPIRE", key, CHOICES_KEPT)
@@ -84,7 +86,7 @@ class RedisStore:
 
     async def listing(self, key: str) -> Listing | None:
         """The last listing under *key*."""
-        with _Reported():
+        async with self._asking:
             (record,) = await self._batch(
                 ("GETRANGE", _LISTING + _bytes(key), 0, records.LARGEST_RECORD)
             )
@@ -103,7 +105,7 @@ class RedisStore:
     async def tags(self, key: str, names: Sequence[str]) -> Mapping[str, Tag]:
         """Those of *names* that were described under *key*."""
         found: dict[str, Tag] = {}
-        with _Reported():
+        async with self._asking:
             for start in range(0, len(names), _ASKED_AT_ONCE):
                 found |= await self._tags(key, names[start : start + _ASKED_AT_ONCE])
         return found
@@ -112,7 +114,7 @@ class RedisStore:
         """Remember *tags* under *key*; where there are too many, only these."""
         if not tags:
             return
-        with _Reported():
+        async with self._asking:
             place, values = _TAGS + _bytes(key), []
             for tag in tags.values():
                 values += [_bytes(tag.name), records.encode_tag(key, tag)]
@@ -125,7 +127,7 @@ class RedisStore:
 
     async def contents(self) -> Contents:
         """All that is remembered, of the first 100,000 keys."""
-        with _Reported():
+        async with self._asking:
             keys = sorted([key async for key in self._keys()])
             names = [_text(key, _CHOICES) for key in keys if key.startswith(_CHOICES)]
             seen = {
@@ -141,7 +143,7 @@ class RedisStore:
 
     async def clear(self, application: str | None = None) -> int:
         """Forget the choices of *application*, or everything; of how many Applications."""
-        with _Reported():
+        async with self._asking:
             if application is not None:
                 return int(await self._client.delete(_CHOICES + _bytes(application)))
             keys = [key async for key in self._keys()]
@@ -151,7 +153,7 @@ class RedisStore:
 
     async def aclose(self) -> None:
         """Let go of the connections."""
-        with _Reported():
+        async with self._asking:
             await self._client.aclose()
 
     async def _change(self, key: bytes, change: _Change, lifetime: int) -> None:
@@ -159,11 +161,10 @@ class RedisStore:
 
         None leaves it as it is.
         """
-        with _Reported():
-            async with self._client.pipeline() as pipe:
-                for _ in range(_MOST_TRIES):
-                    if await _changed(pipe, key, change, lifetime):
-                        return
+        async with self._asking, self._client.pipeline() as pipe:
+            for _ in range(_MOST_TRIES):
+                if await _changed(pipe, key, change, lifetime):
+                    return
         raise _error("others write the same all the time")
 
     async def _tags(self, key: str, names: Sequence[str]) -> dict[str, Tag]:
@@ -244,7 +245,6 @@ def _client(server: Server) -> Redis:
         "socket_timeout": _PATIENCE,
         "socket_connect_timeout": _PATIENCE,
         "retry": Retry(NoBackoff(), 0),
-        "max_connections": _MOST_CONNECTIONS,
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
     if server.path:
@@ -254,13 +254,11 @@ def _client(server: Server) -> Redis:
     return Redis(host=server.host, port=server.port, **options)
 
 
-class _Reported:
-    """Turns what redis-py raises into a `StoreError`, in which nothing is that a server said."""
+class _Asking(asyncio.Semaphore):
+    """Around what is asked: not too much at once, and no error but `StoreError`."""
 
-    def __enter__(self) -> None:
-        """Nothing to do before."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self.release()
         # A server that speaks nonsense makes the client fail in ways that it does not name.
         if isinstance(error, Exception) and not isinstance(error, StoreError):
             raise _error(_reason(error)) from None

@@ -57,6 +57,7 @@ class Fragile:
         self.asked: Counter[str] = Counter()
         self.arrived: asyncio.Queue[str] = asyncio.Queue()
         self.closed = False
+        self.held: dict[str, asyncio.Event] = {}  # by the tag of a choice that waits to be kept
 
     async def _check(self, name: str, *, works: bool) -> None:
         self.asked[name] += 1
@@ -73,6 +74,8 @@ class Fragile:
 
     async def keep_choices(self, application: str, choices: Sequence[LastGood]) -> None:
         await self._check("keep_choices", works=self.writes)
+        if choices[0].tag in self.held:
+            await self.held[choices[0].tag].wait()
         await self.inner.keep_choices(application, choices)
 
     async def listing(self, key: str) -> Listing | None:
@@ -180,6 +183,38 @@ def test_what_took_the_place_of_the_unwritten_is_not_overwritten_by_it() -> None
         assert (await world.store.choices("app"))[0].rule in {"rule", "other"}
         stored = {each.rule: each.tag for each in await world.origin.inner.choices("app")}
         assert stored == {"rule": "v2", "other": "v1"}
+
+    run(story)
+
+
+def test_what_was_written_is_preferred_to_what_was_not_before() -> None:
+    async def story(world: World) -> None:
+        world.origin.writes = False
+        await world.store.keep_choices("app", [choice("v1")])
+        world.origin.writes, world.now = True, PAUSE
+        await world.store.keep_choices("app", [choice("v2")])
+        world.origin.writes = False
+
+        assert tuple(await world.store.choices("app")) == (choice("v2"),)
+
+    run(story)
+
+
+def test_what_is_told_late_does_not_stay_in_the_place_of_what_was_kept_meanwhile() -> None:
+    async def story(world: World) -> None:
+        world.origin.writes = False
+        await world.store.keep_choices("app", [choice("v1")])
+        world.origin.held["v1"] = asyncio.Event()
+        world.origin.writes, world.now = True, PAUSE
+        world.origin.arrived = asyncio.Queue()
+        await world.store.choices("another")
+        while await world.origin.arrived.get() != "keep_choices":
+            pass
+        await world.store.keep_choices("app", [choice("v2")])
+        world.origin.held["v1"].set()
+        await world.settled()
+
+        assert tuple(await world.origin.inner.choices("app")) == (choice("v2"),)
 
     run(story)
 

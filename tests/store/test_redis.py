@@ -282,6 +282,20 @@ def test_names_of_long_ago_are_forgotten_where_there_are_too_many(redis: Redis) 
     assert run(redis.url, use) == {"100000": Tag("100000")}
 
 
+def test_many_who_ask_at_once_share_few_connections(redis: Redis) -> None:
+    redis.ask("FLUSHALL")
+    redis.ask("CONFIG", "RESETSTAT")
+
+    async def use(store: Persistent) -> object:
+        await store.keep_choices("app", [choice()])
+        asked = await asyncio.gather(*(store.choices("app") for _ in range(500)))
+        return set(map(tuple, asked))
+
+    assert run(redis.url, use) == {(choice(),)}
+    made = redis.ask("INFO", "stats").split(b"total_connections_received:")[1].split(b"\r")[0]
+    assert int(made) < 30
+
+
 def test_who_is_always_slower_gives_up(redis: Redis) -> None:
     redis.ask("FLUSHALL")
     others = iter(range(100))
