@@ -188,7 +188,7 @@ async def step_back(
         return f"{listing.stale}, and what it held before is older than the last choice"
     if name == choice.tag.name or name in listing.names:
         return None  # the digest may move freely, and what is listed was judged
-    if policy.time is None and _outranked(former.tag, choice.tag, policy, listing):
+    if policy.time is None and _outranked_by_name(name, choice.tag.name, policy):
         return None
     if listing.stale:
         return f"{listing.stale}, and what it held before lacks {name}"
@@ -214,6 +214,12 @@ async def _unless_gone(
         if readable and _outranked(known, choice.tag, policy, listing):
             return None
     return f"the listing lacks {name}, which the registry still has"
+
+
+def _outranked_by_name(former: str, chosen: str, policy: Policy) -> bool:
+    """Whether *chosen* is no less than *former*, or that is refused, as far as names tell."""
+    before = policy.judge(former)
+    return isinstance(before, str) or (policy.judge(chosen), chosen) >= (before, former)
 
 
 def _outranked(former: Tag, chosen: Tag, policy: Policy, listing: Listing) -> bool:
