@@ -15,7 +15,7 @@ setup: $(VENV)/.runtime  ## .venv with the command `retag`
 
 dev: $(VENV)/.dev
 
-tools: dev  ## kustomize, helm and docker-registry for the tests, where they are missing
+tools: dev  ## kustomize, helm, docker-registry and redis-server for the tests, where missing
 	@$(BIN)/python scripts/tools.py --into $(TOOLS)
 
 $(VENV)/.python:
