@@ -116,7 +116,7 @@ class Histories(RuleBasedStateMachine):
 
 def test_no_history_of_a_registry_moves_an_application_backwards() -> None:
     long = settings.get_current_profile_name() == "long"
-    examples, steps = (3_000, 80) if long else (150, 40)
+    examples, steps = (3_000, 80) if long else (300, 40)
     run_state_machine_as_test(
         Histories, settings=settings(max_examples=examples, stateful_step_count=steps)
     )

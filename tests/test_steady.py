@@ -17,6 +17,7 @@ from cmp.reference import Repository
 from cmp.render import Permissions
 from cmp.request import Request
 from cmp.rules import Application, Rule, rules_for, rules_in
+from cmp.shared import SharedLookups
 from cmp.store import LastGood, Store
 from cmp.tags import Fault, Listing, Needs, Tag
 from tests.memory import NOW, MemoryStore, MemoryTags, OneApplication, last_good
@@ -527,3 +528,27 @@ def test_every_error_here_is_one_line() -> None:
     with pytest.raises(RetagError) as caught:
         render(SEMVER)
     assert "\n" not in str(caught.value)
+
+
+class Silent(MemoryTags):
+    """Never answers what is asked of a tag."""
+
+    async def describe(
+        self, _repository: Repository, _names: Sequence[str], _needs: Needs, /
+    ) -> Mapping[str, Tag]:
+        """Waits for what does not come."""
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+def test_a_request_that_may_wait_no_longer_takes_no_step_back() -> None:
+    async def ask() -> Mapping[str, Tag]:
+        shared = SharedLookups(Silent({}), clock=lambda: 1.0)
+        needs = Needs(digest=True)
+        return await shared.until(1.0).describe(first_rule(SEMVER), ["2.0.0"], needs)
+
+    found = asyncio.run(ask())["2.0.0"]
+    assert (found.fault, found.detail) == (
+        Fault.UNREADABLE,
+        "still asking registry.example.com",
+    )
