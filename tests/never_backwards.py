@@ -25,7 +25,7 @@ from cmp.errors import (
 from cmp.options import parse_params
 from cmp.pipeline import Generated, Operator, resolve
 from cmp.policy import Chosen
-from cmp.reference import Reference, Repository
+from cmp.reference import Repository
 from cmp.registry.cache import TTL, CachedTags
 from cmp.registry.observed import ObservedTags
 from cmp.render import Permissions
@@ -180,11 +180,16 @@ class Resolver:
         def identity(repository: Repository, pull_secret: str) -> str:
             return f"{repository} {pull_secret}"
 
-        observed = ObservedTags(
+        self.observed = ObservedTags(
             world.registry, world.store, identity, wall=world.read_wall, clock=world.read_clock
         )
-        self.tags = CachedTags(observed, clock=world.read_clock, wall=world.read_wall)
+        self.tags = CachedTags(self.observed, clock=world.read_clock, wall=world.read_wall)
         self.lookups = SharedLookups(self.tags, clock=world.read_clock, wall=world.read_wall)
+
+    async def aclose(self) -> None:
+        """Ends what is asked of the registry still."""
+        await self.lookups.aclose()
+        await self.observed.aclose()
 
 
 class World:
@@ -209,7 +214,7 @@ class World:
     def close(self) -> None:
         """Ends the look-ups, and the loop."""
         for resolver in self.resolvers:
-            self.loop.run_until_complete(resolver.lookups.aclose())
+            self.loop.run_until_complete(resolver.aclose())
         self.loop.close()
 
     def read_clock(self) -> float:
@@ -268,7 +273,7 @@ class World:
 
     def restart(self, index: int) -> None:
         """One resolver forgets what was in its memory."""
-        self.loop.run_until_complete(self.resolvers[index].lookups.aclose())
+        self.loop.run_until_complete(self.resolvers[index].aclose())
         self.resolvers[index] = Resolver(self)
 
     def lose_store(self) -> None:
