@@ -79,12 +79,13 @@ class Runtime:
 class Sources:
     """The registries that are listed, as *tags* and as *lookups*, and the *secrets* of rules.
 
-    *stamp* is that of the files when they were read, and of those that registries.conf has
-    *named*. With a *fault*, which is what is wrong with registries.conf, each question
-    gets that as its answer: what asks no registry is served.
+    *observed* is what those tags come from. *stamp* is that of the files when they were read, and
+    of those that registries.conf has *named*. With a *fault*, which is what is wrong with
+    registries.conf, each question gets that as its answer: what asks no registry is served.
     """
 
     tags: TagSource
+    observed: ObservedTags
     lookups: SharedLookups
     secrets: Secrets
     registries: Registries
@@ -101,7 +102,9 @@ class Sources:
             secrets=secrets, certificates=files.certificates, environment=runtime.environment
         )
         registries, findings, fault = _read(files.registries, surroundings, runtime)
-        tags = _Broken(fault) if fault else _tags(registries, runtime)
+        observed = _observed(registries, runtime)
+        cached = CachedTags(observed, clock=runtime.clock, wall=runtime.wall)
+        tags = _Broken(fault) if fault else cached
         lookups = SharedLookups(
             tags, clock=runtime.clock, wall=runtime.wall, ttl=TTL, meter=runtime.meter
         )
@@ -109,6 +112,7 @@ class Sources:
         named = tuple(path for each in registries.endpoints for path in _named(each, base))
         return cls(
             tags=tags,
+            observed=observed,
             lookups=lookups,
             secrets=secrets,
             registries=registries,
@@ -125,6 +129,7 @@ class Sources:
     async def aclose(self) -> None:
         """End what goes on in the background, and close all connections."""
         await self.lookups.aclose()
+        await self.observed.aclose()
         await self.registries.aclose()
 
 
@@ -142,10 +147,9 @@ def _read(
     return registries, findings, error_of(errors[0]) if errors else None
 
 
-def _tags(registries: Registries, runtime: Runtime) -> CachedTags:
-    source = RoutedSource(registries)
-    observed = ObservedTags(
-        source,
+def _observed(registries: Registries, runtime: Runtime) -> ObservedTags:
+    return ObservedTags(
+        RoutedSource(registries),
         runtime.store,
         registries.identity,
         wall=runtime.wall,
@@ -153,7 +157,6 @@ def _tags(registries: Registries, runtime: Runtime) -> CachedTags:
         max_stale=runtime.max_stale,
         meter=runtime.meter,
     )
-    return CachedTags(observed, clock=runtime.clock, wall=runtime.wall)
 
 
 def _named(endpoint: Endpoint, base: Path) -> Iterator[Path]:

@@ -1,6 +1,9 @@
 """`ObservedTags`: what a registry showed last is kept, and serves while it gives no answer.
 
 An outage then changes nothing: the last whole listing, and what was known of its tags, stand in.
+Nobody waits for a registry that is known to be silent: it is asked again beside that, and once it
+answers, the next who asks gets what there is now.
+
 What a registry does answer counts: a login that is refused is shown nothing that another saw, or
 that it saw itself before. A repository that is suddenly missing is another matter: registries say
 so while they restart or their disk is away, so that it takes two looks.
@@ -8,6 +11,7 @@ so while they restart or their disk is away, so that it takes two looks.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import copy
@@ -37,6 +41,12 @@ MAX_STALE = 7 * 24 * 3600.0
 SECOND_LOOK = 30.0
 # Seconds after which a listing is kept again though its names are the same, for its age.
 KEPT_AGAIN = 3600.0
+# Seconds that a registry has for its listing if an older one may serve: so many that a request,
+# which waits 10 (`sidecar.resolver.BUDGET`), can still be answered with that.
+PATIENCE = 8.0
+# Seconds after which a silent registry is asked again: shorter than old listings are remembered
+# (`cmp.registry.cache.GRACE`).
+ASKED_AGAIN = 3.0
 
 # Repositories, as one login sees them, of which it is known what was kept: some 300 bytes each.
 _MOST = 10_000
@@ -62,7 +72,8 @@ class _Seen:
 
     *listed* is a hash of the last listing, which was seen at *observed_at* (*wall*) and kept at
     *kept_at*; None if there was none, or one without tags. It is *missing* since then, unless that
-    is None. *silent* says why the last listing was an old one; "" if it was not.
+    is None. *silent* says why the last listing was an old one, and *told* that in full; "" if it
+    was not. *again* is then a look whether it answers again; the next begins not *before*.
     """
 
     listed: int | None = None
@@ -70,6 +81,9 @@ class _Seen:
     kept_at: float = 0.0
     missing: float | None = None
     silent: str = ""
+    told: str = ""
+    again: asyncio.Task[Listing] | None = None
+    before: float = 0.0
 
 
 class ObservedTags:
@@ -77,7 +91,8 @@ class ObservedTags:
 
     *identity* names a repository as the login of a pull secret sees it, and tells no secret. An
     observation serves until it is *max_stale* seconds old by *wall*, seconds since the epoch;
-    *clock* gives some that never go back. *meter* counts `retag_stale_observations_served_total`
+    *clock* gives some that never go back. Where one may serve, the registry has *patience* seconds
+    for its answer. *meter* counts `retag_stale_observations_served_total`
     and `retag_registry_answers_total`.
     """
 
@@ -90,6 +105,7 @@ class ObservedTags:
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
         max_stale: float = MAX_STALE,
+        patience: float = PATIENCE,
         meter: Meter | None = None,
     ) -> None:
         self._origin = origin
@@ -98,11 +114,13 @@ class ObservedTags:
         self._wall = wall
         self._clock = clock
         self._max_stale = max_stale
+        self._patience = patience
         self._meter = meter or Unmetered()
         self._pull_secret = ""
         self._since = 0.0
         self._seen: LRUCache[str, _Seen] = LRUCache(_MOST)
         self._answers: LRUCache[tuple[str, int], int] = LRUCache(_MOST_ANSWERS)
+        self._looks: set[asyncio.Task[Listing]] = set()
 
     def authorised(self, pull_secret: str) -> ObservedTags:
         """The same, asked with the login of *pull_secret*, whose observations are its own."""
@@ -126,26 +144,16 @@ class ObservedTags:
         """
         key = self._identity(repository, self._pull_secret)
         seen = self._seen.setdefault(key, _Seen())
-        try:
-            listing = await self._asked(repository, self._origin.list_tags(repository))
-        except _SILENT as error:
-            last = await self._last(key, seen, error)
-            if last is None:
-                raise
+        listing = await self._last(key, seen) if seen.silent else None
+        if listing is None:
+            listing = await self._patiently(key, seen, repository)
+        else:
+            self._look_again(key, seen, repository)
+        if listing.stale:
             self._meter.count(
                 "retag_stale_observations_served_total", registry=repository.registry
             )
-            return replace(last, repository=repository)
-        except NotFoundError as error:
-            seen.silent = ""
-            if await self._is_gone(key, seen, repository):
-                raise
-            raise _missed(error) from error
-        except RegistryError:
-            seen.silent = ""
-            raise
-        await self._keep(key, seen, listing)
-        return listing
+        return replace(listing, repository=repository) if listing.stale else listing
 
     async def describe(
         self, repository: Repository, names: Sequence[str], needs: Needs
@@ -169,6 +177,68 @@ class ObservedTags:
         """What claims to be a signature of *digest* now: none is kept, for they are withdrawn."""
         return await self._asked(repository, self._origin.signatures(repository, digest))
 
+    async def aclose(self) -> None:
+        """End what is asked of registries still."""
+        looks = list(self._looks)
+        for look in looks:
+            look.cancel()
+        await asyncio.gather(*looks, return_exceptions=True)
+
+    async def _patiently(self, key: str, seen: _Seen, repository: Repository) -> Listing:
+        """The listing; an older one, if one may serve, where the registry takes too long."""
+        look = self._begin(key, seen, repository)
+        try:
+            async with asyncio.timeout(self._patience):
+                return await asyncio.shield(look)
+        except TimeoutError:
+            last = await self._last(key, seen)
+        if last is None or look.done():
+            return await asyncio.shield(look)
+        registry = repository.registry
+        what = f"the registry {registry} gave no whole answer in {self._patience:g} s"
+        late = UnreachableError("RT560", what, remedy="look at its load and at its limit here")
+        return self._fall_silent(seen, last, late)
+
+    def _look_again(self, key: str, seen: _Seen, repository: Repository) -> None:
+        """Ask the registry, which was silent, though nobody waits for it."""
+        if (seen.again is None or seen.again.done()) and self._clock() >= seen.before:
+            seen.again = self._begin(key, seen, repository)
+
+    def _begin(self, key: str, seen: _Seen, repository: Repository) -> asyncio.Task[Listing]:
+        """A look at what the registry holds now, which goes on whoever waits for it."""
+        look = asyncio.create_task(self._look(key, seen, repository))
+        self._looks.add(look)
+        look.add_done_callback(self._end)
+        return look
+
+    def _end(self, look: asyncio.Task[Listing]) -> None:
+        self._looks.discard(look)
+        if not look.cancelled():
+            look.exception()  # whoever waits gets it, and nobody may
+
+    async def _look(self, key: str, seen: _Seen, repository: Repository) -> Listing:
+        """What the registry says; the last listing, if it says nothing and that may serve."""
+        known_at = seen.observed_at
+        try:
+            listing = await self._asked(repository, self._origin.list_tags(repository))
+        except _SILENT as error:
+            last = await self._last(key, seen)
+            if last is None:
+                raise
+            if seen.observed_at != known_at:  # it has answered somebody who asked later
+                return replace(last, stale=str(error))
+            return self._fall_silent(seen, last, error)
+        except NotFoundError as error:
+            seen.silent = ""
+            if await self._is_gone(key, seen, repository):
+                raise
+            raise _missed(error) from error
+        except RegistryError:
+            seen.silent = ""
+            raise
+        await self._keep(key, seen, listing)
+        return listing
+
     async def _asked(self, repository: Repository, answer: Awaitable[_Answer]) -> _Answer:
         try:
             found = await answer
@@ -183,7 +253,7 @@ class ObservedTags:
         registry = repository.registry
         self._meter.count("retag_registry_answers_total", registry=registry, outcome=outcome)
 
-    async def _last(self, key: str, seen: _Seen, error: RegistryError) -> Listing | None:
+    async def _last(self, key: str, seen: _Seen) -> Listing | None:
         """The last listing, if it may serve in the place of an answer."""
         last = await self._store.listing(key)
         if last is None or not last.names:
@@ -192,8 +262,14 @@ class ObservedTags:
             last = replace(last, observed_at=max(last.observed_at, seen.observed_at))
         if last.observed_at < max(self._since, self._wall() - self._max_stale):
             return None
-        seen.silent = error.what
-        return replace(last, stale=str(error))
+        return replace(last, stale=seen.told)
+
+    def _fall_silent(self, seen: _Seen, last: Listing, error: RegistryError) -> Listing:
+        """*last*, which serves because of *error*, or of what it was that began the silence."""
+        seen.before = self._clock() + ASKED_AGAIN
+        if not seen.silent:
+            seen.silent, seen.told = error.what, str(error)
+        return replace(last, stale=seen.told)
 
     async def _is_gone(self, key: str, seen: _Seen, repository: Repository) -> bool:
         """Whether *repository*, which is missing, had no tags before, or is missing for good."""

@@ -21,11 +21,17 @@ from cmp.errors import (
     UnreachableError,
 )
 from cmp.reference import Repository
-from cmp.registry.observed import KEPT_AGAIN, MAX_STALE, SECOND_LOOK, ObservedTags
+from cmp.registry.observed import (
+    ASKED_AGAIN,
+    KEPT_AGAIN,
+    MAX_STALE,
+    SECOND_LOOK,
+    ObservedTags,
+)
 from cmp.store import NothingStored
 from cmp.tags import Fault, Listing, Needs, StaleTags, Tag
 from tests.metering import Metered
-from tests.registry.origin import APP, CLAIM, DIGEST, Clock, Origin
+from tests.registry.origin import APP, CLAIM, DIGEST, Clock, Origin, settle
 
 CREATED = Needs(created=True)
 SILENT = UnreachableError("RT540", "the connection is refused", remedy="check the port")
@@ -65,6 +71,7 @@ class Desk:
     clock: Clock = field(default_factory=Clock)
     kept: Kept = field(default_factory=Kept)
     meter: Metered = field(default_factory=Metered)
+    patience: float = 20.0
     origin: Origin = field(init=False)
     tags: ObservedTags = field(init=False)
 
@@ -80,12 +87,20 @@ class Desk:
             lambda repository, pull_secret: f"{repository} {pull_secret}",
             wall=self.clock.wall,
             clock=self.clock,
+            patience=self.patience,
             meter=self.meter,
         )
 
     async def look(self) -> Listing:
         """A listing."""
         return await self.tags.list_tags(APP)
+
+    async def look_again(self) -> Listing:
+        """A listing, after one that had the registry asked whether it is silent still."""
+        self.clock.now += ASKED_AGAIN
+        assert (await self.look()).stale
+        await settle()
+        return await self.look()
 
     async def fails(self, asking: Awaitable[object]) -> RegistryError:
         """The error that *asking* ends with."""
@@ -96,7 +111,11 @@ class Desk:
 
 def run(use: Callable[[Desk], Awaitable[Got]]) -> Got:
     async def whole() -> Got:
-        return await use(Desk())
+        desk = Desk()
+        try:
+            return await use(desk)
+        finally:
+            await desk.tags.aclose()
 
     return asyncio.run(whole())
 
@@ -170,6 +189,136 @@ def test_nothing_that_was_seen_before_a_refresh_serves() -> None:
     run(use)
 
 
+def test_nobody_waits_for_a_registry_that_is_known_to_be_silent() -> None:
+    async def use(desk: Desk) -> None:
+        await desk.look()
+        desk.origin.error = SILENT
+        await desk.look()
+        desk.clock.now += ASKED_AGAIN
+        desk.origin.gate.clear()
+        asked = len(desk.origin.asked)
+        for _ in range(10):
+            assert (await desk.look()).stale == str(SILENT)
+            await settle()
+            desk.clock.now += ASKED_AGAIN
+        assert len(desk.origin.asked) == asked + 1, "one look at a time"
+        desk.origin.error, desk.origin.names = None, ("v1", "v2", "v3")
+        desk.origin.gate.set()
+        await settle()
+        fresh = await desk.look()
+        assert (fresh.stale, fresh.names) == ("", ("v1", "v2", "v3"))
+
+    run(use)
+
+
+def test_a_registry_that_stays_silent_is_asked_again_every_few_seconds_and_says_the_same() -> None:
+    async def use(desk: Desk) -> None:
+        await desk.look()
+        desk.origin.error = SILENT
+        await desk.look()
+        desk.origin.error = ThrottledError("RT551", "asked too often")
+        asked = len(desk.origin.asked)
+        for number in range(4):
+            for _ in range(5):
+                assert (await desk.look()).stale == str(SILENT)
+                await settle()
+            assert len(desk.origin.asked) == asked + number
+            desk.clock.now += ASKED_AGAIN
+
+    run(use)
+
+
+def test_a_registry_that_is_late_is_not_waited_for_if_an_older_listing_may_serve() -> None:
+    async def use(desk: Desk) -> None:
+        await desk.look()
+        desk.patience = 0.001
+        desk.restart()
+        desk.origin.gate.clear()
+        late = await desk.look()
+        assert late.names == ("v1", "v2")
+        assert late.stale == (
+            "the registry registry.example.com gave no whole answer in 0.001 s; "
+            "look at its load and at its limit here [RT560]"
+        )
+        desk.origin.names = ("v1", "v2", "v3")
+        desk.origin.gate.set()
+        await settle()
+        assert (await desk.look()).names == ("v1", "v2", "v3")
+
+    run(use)
+
+
+def test_without_an_observation_a_registry_that_is_late_is_waited_for() -> None:
+    async def use(desk: Desk) -> None:
+        desk.patience = 0.001
+        desk.restart()
+        desk.origin.gate.clear()
+        asking = asyncio.ensure_future(desk.look())
+        for _ in range(3):  # until its patience has ended, whatever the machine does meanwhile
+            await asyncio.sleep(desk.patience)
+        assert not asking.done()
+        desk.origin.gate.set()
+        assert (await asking).stale == ""
+
+    run(use)
+
+
+def test_a_refresh_waits_for_a_registry_that_is_late_or_known_to_be_silent() -> None:
+    async def use(desk: Desk) -> None:
+        await desk.look()
+        desk.patience = 0.001
+        desk.restart()
+        desk.origin.gate.clear()
+        assert (await desk.look()).stale
+        desk.clock.now += 1
+        refreshed = desk.tags.since(desk.clock.wall())
+        asking = asyncio.ensure_future(refreshed.list_tags(APP))
+        assert (await desk.look()).stale
+        assert not asking.done()
+        desk.origin.gate.set()
+        assert (await asking).stale == ""
+
+    run(use)
+
+
+def test_an_old_failure_says_nothing_of_a_registry_that_has_answered_since() -> None:
+    async def use(desk: Desk) -> None:
+        await desk.look()
+        desk.patience = 0.001
+        desk.restart()
+        gate = desk.origin.gate = asyncio.Event()
+        late = await desk.look()
+        desk.clock.now += 1
+        desk.origin.gate = asyncio.Event()
+        desk.origin.gate.set()
+        await desk.tags.since(desk.clock.wall()).list_tags(APP)
+        desk.origin.error = SILENT
+        gate.set()
+        await settle()
+        desk.origin.error = None
+        assert late.stale
+        assert (await desk.look()).stale == ""
+
+    run(use)
+
+
+def test_closing_ends_what_is_asked_beside() -> None:
+    async def use(desk: Desk) -> None:
+        await desk.look()
+        desk.origin.error = SILENT
+        await desk.look()
+        desk.clock.now += ASKED_AGAIN
+        desk.origin.gate.clear()
+        await desk.look()
+        await settle()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        assert len(others) == 1
+        await desk.tags.aclose()
+        assert all(task.cancelled() for task in others)
+
+    run(use)
+
+
 def test_without_an_observation_or_with_an_empty_one_the_error_is_told() -> None:
     async def use(desk: Desk) -> None:
         desk.origin.error = SILENT
@@ -195,7 +344,7 @@ def test_what_has_not_changed_is_kept_once_an_hour_and_its_true_age_is_told() ->
         assert (await desk.look()).observed_at == last.observed_at
         desk.origin.error = None
         desk.clock.now += KEPT_AGAIN
-        await desk.look()
+        await desk.look_again()
         assert desk.kept.writes.count("listing") == 2
         desk.origin.names = ("v1", "v2", "v3")
         await desk.look()
@@ -244,7 +393,7 @@ def test_with_an_old_listing_old_descriptions_serve_and_nobody_is_asked() -> Non
         assert other["v1"].fault is Fault.UNREADABLE
         assert len(desk.origin.asked) == asked
         desk.origin.error = None
-        await desk.look()
+        await desk.look_again()
         assert not isinstance(await desk.tags.describe(APP, ["v1"], CREATED), StaleTags)
 
     run(use)
@@ -260,7 +409,7 @@ def test_once_the_registry_says_something_old_descriptions_no_longer_serve(
         desk.origin.error = SILENT
         await desk.look()
         desk.origin.error = error
-        await desk.fails(desk.look())
+        await desk.fails(desk.look_again())
         assert await desk.fails(desk.tags.describe(APP, ["v1"], CREATED)) is error
 
     run(use)
@@ -337,7 +486,7 @@ def test_a_silence_between_the_looks_does_not_bring_the_repository_back() -> Non
         desk.origin.error = SILENT
         assert (await desk.look()).stale
         desk.origin.error = GONE
-        assert await desk.fails(desk.look()) is GONE
+        assert await desk.fails(desk.look_again()) is GONE
 
     run(use)
 
@@ -402,17 +551,22 @@ def test_whatever_happens_a_listing_is_whole_once_seen_and_never_too_old(
             desk.origin.error, desk.origin.names = error, names
             if error is None:
                 seen[desk.clock.wall()] = names
-                assert (await desk.look()).names == names
-                continue
             try:
                 listing = await desk.look()
             except RegistryError:
+                assert error is not None
                 continue
-            assert error is SILENT
+            finally:
+                await settle()
+            if not listing.stale:
+                assert error is None
+                assert listing.names == names
+                continue
             assert listing.stale == str(SILENT)
             # The age told may be that of the last time it was kept, which is older.
             assert desk.clock.wall() - listing.observed_at <= MAX_STALE
             assert listing.names == seen[listing.observed_at]
-            assert listing.names == seen[max(seen)]
+            before = {at for at in seen if error is not None or at < desk.clock.wall()}
+            assert listing.names == seen[max(before)]
 
     run(use)
