@@ -549,7 +549,7 @@ def test_no_choice_is_older_than_it_may_be_nor_than_the_refresh(
     asked: list[tuple[Rule, float, float | None]],
 ) -> None:
     async def use(desk: Desk) -> None:
-        answered = 0.0  # refreshes up to then, which another clock set in the future, had an answer
+        answered = 0.0  # refreshes until then were answered, though they lay in the future
         for each, passing, refreshed in asked:
             desk.clock.now += passing
             since = 0 if refreshed is None else desk.clock.wall() + refreshed
