@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from cmp import report
 from cmp.decide import Decision
 from cmp.errors import printable
+from cmp.held import Held
 from cmp.parameters import BY_NAME, IMAGES
 from cmp.pipeline import Generated
 from cmp.reference import Reference
@@ -46,11 +47,13 @@ def _rows(generated: Generated) -> Iterator[tuple[str, str]]:
     for decision in generated.decisions:
         reason = decision.warning or decision.verdict.choice.why
         yield decision.rule.alias, f"{_move(decision)}: {reason}"
+    for held in generated.held:  # of a broken rule, so that its alias may be unknown
+        yield str(held.site.image.repository), f"{_move(held)}: {held.warning}"
 
 
-def _move(decision: Decision) -> str:
-    before, after = decision.site.image, decision.after
-    if not decision.changed:
+def _move(image: Decision | Held) -> str:
+    before, after = image.site.image, image.after
+    if not image.changed:
         return _tag(after)
     if before.written_repository == after.written_repository:
         return f"{_tag(before)} → {_tag(after)}"

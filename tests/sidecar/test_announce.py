@@ -173,3 +173,10 @@ def test_user_info_in_addresses_is_not_shown() -> None:
     rules = ruleset(f"- {{alias: 'https://user:hunter-two@example.com/', imageName: {APP}}}")
 
     assert "hunter-two" not in announce(run(pod(f"{APP}:1.0.0"), rules)).decode()
+
+
+def test_an_image_of_a_broken_rule_is_shown_with_what_it_keeps() -> None:
+    broken = ruleset(f"- {{alias: app, imageName: {APP}, pin: [1]}}")
+    generated = run(pod(f"{APP}:1.0.0"), broken, store=remembering(SEMVER, "1.0.5"))
+
+    assert rows(generated)[APP].startswith("1.0.0 → 1.0.5: the rule, which may be")
