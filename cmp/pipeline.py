@@ -34,7 +34,7 @@ class Operator:
 
     rules: RuleSet
     tags: TagSource
-    permissions: Permissions
+    permissions: Permissions = field(default_factory=Permissions)
     fields: Sequence[ImageField] = ()
     secrets: Secrets = field(default_factory=NoSecrets)
     lookups: Lookups | None = None

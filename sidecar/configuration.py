@@ -22,7 +22,6 @@ from cmp.errors import (
 from cmp.lines import bug
 from cmp.manifests.configured import read_fields
 from cmp.pipeline import Operator
-from cmp.render import Permissions
 from cmp.rules import RuleSet, read_rules
 from cmp.shared import SharedLookups
 from sidecar.sources import Files, Runtime, Sources
@@ -140,7 +139,6 @@ def _load(
     operator = Operator(
         rules=_unknown(fault) if rules is None else rules,
         tags=sources.tags,
-        permissions=Permissions(),
         fields=fields or (),
         secrets=sources.secrets,
         memo=runtime.memo,
