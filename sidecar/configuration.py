@@ -142,6 +142,7 @@ def _load(
         fields=fields or (),
         secrets=sources.secrets,
         memo=runtime.memo,
+        meter=runtime.meter,
     )
     faults = tuple(filter(None, (fault, other)))
     return Configuration(

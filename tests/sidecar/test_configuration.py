@@ -169,6 +169,7 @@ def test_with_a_broken_registries_conf_the_last_good_choice_stays(place: Place) 
     [decision] = asyncio.run(run()).decisions
     assert str(decision.after) == f"{IMAGE}:v1.4.2"
     assert "registries.conf" in decision.warning
+    assert place.sample("retag_last_good_served_total", reason="unreachable") == 1
 
 
 def test_a_pin_needs_no_registries_conf(place: Place) -> None:
