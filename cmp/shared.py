@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from cachetools import TLRUCache
+from cachetools import TLRUCache, TTLCache
 
 from cmp.cosign import PublicKey
 from cmp.errors import UnreachableError
@@ -33,6 +33,11 @@ from cmp.tags import Fault, Needs, Tag
 # wait there, and hold what they have read so far. Each registry has its own turns, so that one
 # that hangs keeps nobody from another.
 MOST_AT_ONCE = 32
+# Seconds that a request waits where a look-up has failed in the last `FAILED_FOR` seconds: what
+# is in order again answers in less, and while it is not no request needs to take 10.
+PATIENCE = 1.0
+FAILED_FOR = 60.0
+_MOST_FAILED = 10_000
 # Refusals that the remembered choices hold, each of some 100 bytes that a survey shares with them.
 _MOST_REFUSALS = 500_000
 
@@ -54,17 +59,25 @@ class _Question:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """*verdict* serves while the clock is before *until*; it knows of nothing before *since*."""
+    """*verdict* serves while the clock is before *until*; it knows of nothing before *since*.
+
+    It was looked up for *refresh*, which it serves though that may lie in the future.
+    """
 
     verdict: Verdict
     began: float
     since: float
     until: float
+    refresh: float
+
+    def serves(self, since: float) -> bool:
+        """Whether it is for who wants nothing from before *since*."""
+        return since <= self.since or since == self.refresh
 
 
 @dataclass(slots=True, eq=False)
 class _Flight:
-    """A look-up that *began* then, and knows of nothing before *since*.
+    """A look-up that *began* then, and knows of nothing before *since*, for the sake of *refresh*.
 
     *waiting* requests wait for it; it is *queued* until its turn comes.
     """
@@ -72,6 +85,7 @@ class _Flight:
     question: _Question
     policy: Policy
     since: float
+    refresh: float
     began: float
     progress: Progress = field(default_factory=Progress)
     waiting: int = 0
@@ -84,11 +98,12 @@ class SharedLookups:
 
     One look-up for each repository, login, policy and keys is under way at a time. Its choice is
     remembered while all that it was made from serves, if *tags* is a `CachedTags`, and at most
-    *ttl* seconds after the look-up began; what is no choice at most *grace* seconds. *clock* gives
-    seconds that never go back, *wall* those since the epoch.
+    *ttl* seconds after the look-up began; what is no choice at most *grace* seconds. After that
+    requests wait for the next look-up no longer than *patience* seconds, and are told the same.
+    *clock* gives seconds that never go back, *wall* those since the epoch.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is not pure is passed in
         self,
         tags: TagSource,
         *,
@@ -96,6 +111,7 @@ class SharedLookups:
         wall: Callable[[], float] = time.time,
         ttl: float = TTL,
         grace: float = GRACE,
+        patience: float = PATIENCE,
         meter: Meter | None = None,
     ) -> None:
         self._tags = tags
@@ -103,6 +119,7 @@ class SharedLookups:
         self._wall = wall
         self._ttl = ttl
         self._grace = grace
+        self._patience = patience
         self._meter = meter or Unmetered()
         self._known: TLRUCache[_Question, _Known] = TLRUCache(
             _MOST_REFUSALS,
@@ -110,6 +127,7 @@ class SharedLookups:
             timer=clock,
             getsizeof=lambda known: 1 + len(known.verdict.choice.refusals),
         )
+        self._failed: TTLCache[_Question, _Known] = TTLCache(_MOST_FAILED, FAILED_FOR, clock)
         self._flights: dict[_Question, _Flight] = {}
         self._running: set[asyncio.Task[Verdict]] = set()
         self._turns: dict[str, asyncio.Semaphore] = {}  # by registry: rules name a few
@@ -148,7 +166,12 @@ class SharedLookups:
         self._meter.count("retag_memo_total", memo="choices", result=result)
         if known is not None:
             return known.verdict
-        return await self._wait(self._flight(question, policy, since), ends)
+        flight = self._flight(question, policy, since)
+        failed = self._failed.get(question)
+        if failed is None or not failed.serves(since):
+            return await self._wait(flight, ends)
+        soon = min(ends, self._clock() + self._patience)
+        return await self._wait(flight, soon, failed.verdict)
 
     async def describe(
         self,
@@ -177,13 +200,14 @@ class SharedLookups:
 
     def _remembered(self, question: _Question, since: float) -> _Known | None:
         known = self._known.get(question)
-        return known if known is not None and since <= known.since else None
+        return known if known is not None and known.serves(since) else None
 
     def _flight(self, question: _Question, policy: Policy, since: float) -> _Flight:
         """The look-up that is under way, if it knows of nothing before *since*; or a new one."""
         flight = self._flights.get(question)
-        if flight is None or flight.since < since:
-            flight = _Flight(question, policy, since, self._clock())
+        if flight is None or (flight.since < since and flight.refresh != since):
+            told = min(since, self._wall())  # an instant in the future counts as now
+            flight = _Flight(question, policy, told, since, self._clock())
             flight.task = asyncio.create_task(self._look(flight))
             flight.task.add_done_callback(partial(self._land, flight))
             self._flights[question] = flight
@@ -191,7 +215,8 @@ class SharedLookups:
             self._meter.set("retag_lookups_in_flight", len(self._running))
         return flight
 
-    async def _wait(self, flight: _Flight, ends: float) -> Verdict:
+    async def _wait(self, flight: _Flight, ends: float, failed: Verdict | None = None) -> Verdict:
+        """The verdict, or that there is none when the clock shows *ends*; *failed* says that."""
         flight.waiting += 1
         try:
             left = None if math.isinf(ends) else max(0.0, ends - self._clock())
@@ -204,10 +229,20 @@ class SharedLookups:
                 flight.task.cancel()
         if not flight.task.done():
             self._meter.count("retag_lookup_budget_exceeded_total")
-            return _no_verdict(flight, _LATE, _how_far(flight))
+            return failed or self._late(flight)
         if flight.task.cancelled():
             return _no_verdict(flight, _STOPPED, "the resolver is stopping")
         return flight.task.result()
+
+    def _late(self, flight: _Flight) -> Verdict:
+        """That it is not known yet, a failure if nothing has come at all."""
+        verdict = _no_verdict(flight, _LATE, _how_far(flight))
+        if not flight.queued and not str(flight.progress):
+            since = max(flight.since, self._wall() - (self._clock() - flight.began))
+            self._failed[flight.question] = _Known(
+                verdict, flight.began, since, flight.began, flight.refresh
+            )
+        return verdict
 
     async def _look(self, flight: _Flight) -> Verdict:
         question = flight.question
@@ -233,9 +268,12 @@ class SharedLookups:
         seen = self._wall() - (now - oldest)
         if verdict.listing is not None:
             seen = min(seen, verdict.listing.observed_at)
-        # For the very refresh that it was begun for it serves, if that lies in the future, too.
-        since = max(flight.since, seen)
-        known = _Known(verdict, flight.began, since, min(longest, learned.until))
+        since, until = max(flight.since, seen), min(longest, learned.until)
+        known = _Known(verdict, flight.began, since, until, flight.refresh)
+        if settled:
+            self._failed.pop(flight.question, None)
+        else:
+            self._failed[flight.question] = known
         before = self._known.get(flight.question)
         newest = before is None or before.began <= known.began
         if newest and self._known.getsizeof(known) <= self._known.maxsize:
