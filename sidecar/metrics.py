@@ -85,7 +85,7 @@ METRICS = (
     Metric(
         "retag_registry_answers_total",
         Kind.COUNTER,
-        "Answers of registries; a registry in trouble has others than ok.",
+        "Answers of registries; a registry in trouble has others than `answered`.",
         ("registry", "outcome"),
     ),
     Metric(
