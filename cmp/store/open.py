@@ -13,7 +13,7 @@ from cmp.meter import Meter, Unmetered
 from cmp.store.memory import MemoryStore
 from cmp.store.persistent import Persistent
 from cmp.store.port import Store
-from cmp.store.server import no_store, parse_server
+from cmp.store.redis_url import no_store, parse_server
 
 PASSWORD_FILE = "RETAG_STORE_PASSWORD_FILE"  # noqa: S105  # its name, not a password
 _ARGO_CD = re.compile(r"argo-?cd.*redis|redis.*argo-?cd", re.IGNORECASE)

@@ -24,7 +24,7 @@ from cmp.store import choices as law
 from cmp.store import records
 from cmp.store.persistent import Contents, Observed, StoreError
 from cmp.store.port import LastGood
-from cmp.store.server import Server
+from cmp.store.redis_url import Server
 from cmp.tags import Listing, Tag
 
 PREFIX = b"retag:1:"  # 1: the form of the records

@@ -17,7 +17,7 @@ from cmp.store import LastGood, Store, open_store
 from cmp.store.degrading import Degrading
 from cmp.store.memory import MemoryStore
 from cmp.store.open import open_persistent
-from cmp.store.server import parse_server
+from cmp.store.redis_url import parse_server
 from tests.memory import NOW
 from tests.store.values import choice
 
