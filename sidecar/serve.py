@@ -48,7 +48,7 @@ async def _serve(settings: Settings) -> None:
         async with _current(settings, runtime, asked) as current:
             resolver = Resolver(current, Unwatched(), store, clock=time.monotonic, wall=time.time)
             app = App(resolver, Admission(), meter=metrics, observe=partial(_observe, metrics))
-            probed = Probed(configured=lambda: True, metrics=metrics.text, meter=metrics)
+            probed = Probed(metrics=metrics.text, meter=metrics)
             probes = settings.probes
             address = (probes.host, probes.port) if probes else None
             places = Places(settings.socket, settings.uids, address)

@@ -44,9 +44,8 @@ class Places:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probed:
-    """What the probes tell: whether the configuration was read, and the metrics."""
+    """What the probes tell besides whether the socket answers."""
 
-    configured: Callable[[], bool]
     metrics: Metrics
     meter: Meter = field(default_factory=Unmetered)
 
@@ -69,8 +68,9 @@ async def serving(
 ) -> AsyncIterator[Serving]:
     """Serve *app* for the time of the context: from when both places accept connections.
 
-    At its end nobody new is let in; requests that came before are answered, for *grace* seconds at
-    most, and the rest gets one line. Raises `ResolverError` where a place cannot be had.
+    The configuration has to be read before: from then on it is ready. At the end nobody new is
+    let in; requests that came before are answered, for *grace* seconds at most, and the rest gets
+    one line. Raises `ResolverError` where a place cannot be had.
     """
     _raise_descriptor_limit()
     gate = Gate(places.uids, limits or Limits(), probed.meter)
@@ -95,8 +95,6 @@ async def _probes(
         return
 
     def why_not_ready() -> str:
-        if not probed.configured():
-            return "the configuration was not read yet"
         return "" if _answers(bound) else "the socket does not answer"
 
     probing = health(why_not_ready, probed.metrics)

@@ -192,7 +192,7 @@ async def served(
         patience=patience,
     )
     places = Places(path, frozenset({os.getuid()}) if uids is None else uids, probes)
-    probed = Probed(configured=lambda: True, metrics=meter.text, meter=meter)
+    probed = Probed(metrics=meter.text, meter=meter)
     async with serving(app, places, probed, limits=limits, grace=grace) as running:
         yield Served(path, running.port, meter, app)
 

@@ -1,4 +1,4 @@
-"""Probes: alive is the loop, ready is the socket and a configuration that was read."""
+"""Probes: alive is the event loop, ready is the socket, which is there once all is read."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cmp.meter import Unmetered
-from sidecar.admission import Admission
-from sidecar.app import App
-from sidecar.server import Places, Probed, serving
-from tests.servers.resolver import CountingMeter, Echo, Served, served
+from tests.servers.resolver import Echo, served
 
 
 @pytest.fixture
@@ -31,23 +27,6 @@ def test_it_is_alive_and_ready_and_counts(path: Path) -> None:
             assert status == 200
             assert b"('retag_requests_total', '/v1/generate', 'ok')" in text
             assert (await server.probe("/v1/generate"))[0] == 404
-
-    asyncio.run(run())
-
-
-def test_it_is_ready_once_the_configuration_was_read(path: Path) -> None:
-    async def run() -> None:
-        read: list[bool] = []
-        meter = CountingMeter()
-        app = App(Echo(), Admission(), meter=Unmetered(), observe=lambda _path, _seconds: None)
-        places = Places(path, frozenset({os.getuid()}), ("127.0.0.1", 0))
-        probed = Probed(configured=lambda: bool(read), metrics=meter.text)
-        async with serving(app, places, probed) as running:
-            server = Served(path, running.port, meter, app)
-            assert await server.probe("/readyz") == (503, b"the configuration was not read yet\n")
-            assert await server.probe("/healthz") == (200, b"ok\n")
-            read.append(True)
-            assert await server.probe("/readyz") == (200, b"ok\n")
 
     asyncio.run(run())
 
