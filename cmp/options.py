@@ -20,6 +20,10 @@ _Value = TypeVar("_Value", bound=Value)
 _Stated = TypeVar("_Stated")
 
 _LARGEST = 128 * 1024  # characters; Linux passes no longer variable (MAX_ARG_STRLEN)
+# Faults that are told: an Application may state 10,000 parameters, and for each that there is none
+# of, the nearest is looked for in some milliseconds.
+_MOST_FAULTS = 20
+_LONGEST_NAME = 100  # characters of a name that is looked for, and told
 _ENV_PREFIX = "ARGOCD_ENV_"  # Argo CD puts it before each name of plugin.env
 
 
@@ -142,10 +146,12 @@ def parse_params(arguments: Iterable[str]) -> Options:
 
 
 def _collect(parse: Callable[[_Stated], tuple[str, Value]], stated: Iterable[_Stated]) -> Options:
-    """What *parse* makes of each of *stated*; all its errors at once."""
+    """What *parse* makes of each of *stated*; its first errors at once."""
     values: dict[str, Value] = {}
     errors: list[RetagError] = []
     for each in stated:
+        if len(errors) >= _MOST_FAULTS:
+            break
         try:
             name, value = parse(each)
         except UsageError as error:
@@ -188,6 +194,8 @@ def _variable(stated: tuple[str, str]) -> tuple[str, Value]:
     """One of `plugin.env`."""
     variable, text = stated
     parameter = _known(variable, BY_VARIABLE)
+    if len(text) > _LARGEST:
+        raise UsageError("RT220", f"{variable} is longer than {_LARGEST} characters")
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     return parameter.name, _value(parameter, lines if parameter.is_collection else [text])
 
@@ -260,6 +268,7 @@ def _is_unicode(text: str) -> bool:
 def _known(name: str, names: Mapping[str, Parameter]) -> Parameter:
     """The parameter that is called *name* in *names*, if there is one and it is supported."""
     if name not in names:
+        name = name[:_LONGEST_NAME]
         useful = [known for known, each in names.items() if each.name != IMAGES]
         nearest = difflib.get_close_matches(name, useful, n=1, cutoff=0)
         raise UsageError(

@@ -143,6 +143,25 @@ def test_all_faults_of_one_list_are_told_at_once() -> None:
     assert [error.code for error in caught.value.errors] == ["RT222", "RT223"]
 
 
+@pytest.mark.parametrize("count", [21, 9_000])
+def test_of_very_many_faults_the_first_are_told(count: int) -> None:
+    with pytest.raises(CombinedError) as caught:
+        parse_items([{"name": f"x{number}"} for number in range(count)])
+
+    assert len(caught.value.errors) == 20
+
+
+def test_of_a_long_name_that_is_none_the_beginning_is_told() -> None:
+    with pytest.raises(UsageError, match=r"no parameter 'x{100}'; the nearest is \S+ \[RT222\]$"):
+        parse_items([{"name": "x" * 100_000}])
+
+
+def test_no_variable_is_longer_than_linux_passes_one() -> None:
+    assert parse_environment({"ARGOCD_ENV_RETAG_PINS": "a=b\n" * 32_768}).pins == {"a": "b"}
+    with pytest.raises(UsageError, match=r"RETAG_PINS is longer than 131072 characters.*RT220"):
+        parse_environment({"ARGOCD_ENV_RETAG_PINS": "a=b\n" * 32_769})
+
+
 @pytest.mark.parametrize(
     ("environment", "values"),
     [
