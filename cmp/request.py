@@ -24,6 +24,8 @@ __all__ = [
     "without_source",
 ]
 
+# Characters of `namespace_name`, as Kubernetes has them at most. Under it choices are remembered.
+_LONGEST_NAME = 63 + len("_") + 253
 # Argo CD's build environment; what plugins get besides (ARGOCD_APP_PARAMETERS) is not in it.
 _BUILD = (
     "ARGOCD_APP_NAME",
@@ -94,7 +96,7 @@ def from_environment(environment: Mapping[str, str], directory: Path) -> Request
 def without_source(environment: Mapping[str, str]) -> Request:
     """The same for who has no source at hand, or none that it trusts: no path is in it.
 
-    Raises `UsageError` as `from_environment` does.
+    Raises `UsageError` as `from_environment` does, and for a name that Argo CD does not give.
     """
     name = environment.get("ARGOCD_APP_NAME")
     if not name:
@@ -103,6 +105,8 @@ def without_source(environment: Mapping[str, str]) -> Request:
             "ARGOCD_APP_NAME is not set: this is how Argo CD calls a plugin",
             remedy="on a laptop use `retag render PATH --app NAME`",
         )
+    if len(name) > _LONGEST_NAME:
+        raise UsageError("RT229", f"ARGOCD_APP_NAME has more than {_LONGEST_NAME} characters")
     stated = parse_environment(environment)
     return Request(
         name,

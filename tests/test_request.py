@@ -123,6 +123,14 @@ def test_without_the_applications_name_it_is_no_call_of_argo_cd() -> None:
         from_environment({}, _CHECKOUT)
 
 
+def test_no_name_is_longer_than_kubernetes_has_them() -> None:
+    longest = f"{'n' * 63}_{'a' * 253}"
+    assert from_environment({"ARGOCD_APP_NAME": longest}, _CHECKOUT).name == longest
+
+    with pytest.raises(UsageError, match=r"ARGOCD_APP_NAME has more than 317 characters.*RT229"):
+        from_environment({"ARGOCD_APP_NAME": longest + "a"}, _CHECKOUT)
+
+
 @pytest.mark.parametrize(
     ("directory", "path", "root", "rest"),
     [
