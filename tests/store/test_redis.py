@@ -382,7 +382,7 @@ def test_a_server_of_nonsense_is_no_store(answer: bytes) -> None:
             store.keep_tags("key", {"v1": Tag("v1")}),
         ):
             try:
-                known = await asyncio.wait_for(ask, 0.2)
+                known = await asyncio.wait_for(ask, 0.1)
             except (StoreError, TimeoutError):
                 continue
             assert not known
