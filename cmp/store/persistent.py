@@ -46,7 +46,7 @@ class Inspectable(Protocol):
         ...
 
     async def clear(self, application: str | None = None, /) -> int:
-        """Forget the choices of *application*, or everything; how many choices those were."""
+        """Forget the choices of *application*, or everything; of how many Applications."""
         ...
 
 
