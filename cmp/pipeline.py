@@ -19,7 +19,7 @@ from cmp.registry.port import TagSource
 from cmp.registry.secrets import NoSecrets, Secrets
 from cmp.render import Permissions, render
 from cmp.request import Request
-from cmp.rules import Matched, RuleSet, rules_for
+from cmp.rules import Matched, RuleSet
 from cmp.rules.application import Application
 from cmp.store import Store
 
@@ -82,7 +82,7 @@ async def resolve(
             remedy="if that is meant, set the parameter allow-empty",
         )
     application = applications.application(request)
-    matched = rules_for(operator.rules, application)
+    matched = operator.rules.matched(application)
     earlier = await store.choices(request.name)
     repositories = matched.repositories
     if matched.unknown:  # which may have ruled all that was ever ruled

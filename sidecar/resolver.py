@@ -21,7 +21,7 @@ from cmp.plugin import wire
 from cmp.policy import Policy
 from cmp.ports import ApplicationInfo, Clock, Lookups
 from cmp.request import Request, without_source
-from cmp.rules import Rule, rules_for
+from cmp.rules import Rule
 from cmp.rules.application import Application
 from cmp.store import Store
 from sidecar.announce import announce
@@ -208,7 +208,7 @@ class Resolver:
         """Start what no pin or freeze makes needless. Raises `RetagError`."""
         application = self._applications.application(request)
         operator = configuration.operator
-        for rule in rules_for(operator.rules, application).rules:
+        for rule in operator.rules.matched(application).rules:
             policy = policy_of(rule, request.options)
             if policy.decided() is None:
                 keys = keys_of(rule, operator.secrets)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from cachetools import LRUCache
 
 from cmp.errors import Finding, Severity
 from cmp.parameters import is_ours
 from cmp.reference import Repository
+from cmp.rules.annotations import PREFIX
 from cmp.rules.application import Application
 from cmp.rules.rule import DisabledUnit, Rule
 from cmp.rules.select import NOTHING, Governing, govern, specificity
 from cmp.rules.units import Resource
+
+# What 2,000 Applications match takes some 10 MB, of 5 images each.
+_REMEMBERED = 2_000
+_LONGEST = 4 * 1024  # characters of an Application that are looked at, for it to be remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,9 @@ class RuleSet:
     unreadable: tuple[Finding, ...] = ()
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+    _known: LRUCache[Hashable, Matched] = field(
+        default_factory=lambda: LRUCache(_REMEMBERED), init=False, repr=False, compare=False
+    )
 
     @classmethod
     def of(
@@ -45,6 +55,24 @@ class RuleSet:
         return cls(
             kept, unread, tuple(sorted(all_findings, key=_order)), tuple(sorted(set(notes)))
         )
+
+    def matched(self, application: Application) -> Matched:
+        """`rules_for`, remembered by all of *application* that it looks at. For one thread."""
+        seen = _seen(application)
+        key = (
+            seen.name,
+            seen.namespace,
+            _items(seen.labels),
+            _items(seen.annotations),
+            seen.variables,
+        )
+        found = self._known.get(key)
+        if found is None:
+            # Of *seen*, so that nothing counts that the key lacks.
+            found = rules_for(self, seen)
+            if _length(seen) <= _LONGEST:
+                self._known[key] = found
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +127,31 @@ def rules_for(ruleset: RuleSet, application: Application) -> Matched:
     rules = tuple(unit for unit in units if isinstance(unit, Rule))
     disabled = tuple(unit for unit in units if isinstance(unit, DisabledUnit))
     return Matched(rules, disabled, (*notes, *_left_over(rules, application)))
+
+
+def _seen(application: Application) -> Application:
+    """*application*, with nothing but what rules are selected by."""
+    annotations = application.annotations
+    if annotations is not None:
+        annotations = {k: v for k, v in annotations.items() if k.startswith(PREFIX)}
+    return Application(
+        name=application.name,
+        namespace=application.namespace,
+        labels=application.labels,
+        annotations=annotations,
+        variables=application.variables,
+    )
+
+
+def _items(texts: Mapping[str, str] | None) -> Hashable:
+    return None if texts is None else tuple(texts.items())
+
+
+def _length(application: Application) -> int:
+    labels, annotations = application.labels or {}, application.annotations or {}
+    texts = (application.name, application.namespace, *application.variables)
+    pairs = (*labels.items(), *annotations.items())
+    return sum(map(len, texts)) + sum(len(key) + len(value) for key, value in pairs)
 
 
 def _left_over(rules: Iterable[Rule], application: Application) -> Iterable[str]:
