@@ -108,6 +108,11 @@ DENIED = ruleset(
     f"- {{alias: app, imageName: {APP}, commonUpdateSettings: {{denyTags: ['1.0.*', dev-*]}}}}"
 )
 PINNED = ruleset(f"- {{alias: app, imageName: {APP}, pin: 1.1.0}}")
+PINNED_TO_DENIED = ruleset(
+    f"- {{alias: app, imageName: {APP}, pin: 1.0.0,"
+    f" commonUpdateSettings: {{denyTags: ['1.0.*']}}}}"
+)
+SUSPENDED = ruleset(f"- {{alias: app, imageName: {APP}, commonUpdateSettings: {{suspend: true}}}}")
 OLD = ruleset(f"- {{alias: app, imageName: '{APP}:~1.0'}}")
 
 
@@ -116,16 +121,20 @@ OLD = ruleset(f"- {{alias: app, imageName: '{APP}:~1.0'}}")
     [
         pytest.param(DENIED, ["pins=app=1.0.0"], "1.1.0", "1.1.0", id="a denied tag as a pin"),
         pytest.param(DENIED, ["pins=app=dev-1"], "1.1.0", "1.1.0", id="another denied tag"),
+        pytest.param(PINNED_TO_DENIED, [], "1.1.0", "1.1.0", id="a denied tag as the rule's pin"),
         pytest.param(PINNED, ["pins=app=dev-1"], "1.0.0", "1.1.0", id="a pin over the rule's"),
         pytest.param(PINNED, ["freeze=true"], "1.0.0", "1.1.0", id="freezing over the rule's pin"),
         pytest.param(OLD, ["pins=app=1.1.0"], "1.0.0", "1.1.0", id="a pin may be beyond policy"),
+        pytest.param(
+            OLD, ["pins=app=1.1.0", "freeze=true"], "1.0.0", "1.1.0", id="pin over freeze"
+        ),
+        pytest.param(SUSPENDED, ["pins=app=1.1.0"], "1.0.0", "1.1.0", id="pin over suspend"),
+        pytest.param(SUSPENDED, [], "1.0.0", "1.0.0", id="suspend over the policy"),
         pytest.param(OLD, ["output=tag"], "1.0.0", "1.0.0", id="output does not widen"),
         pytest.param(OLD, ["images=app=9.9"], "1.0.0", "1.0.0", id="what is shown is not obeyed"),
     ],
 )
-def test_parameters_have_less_power_than_the_rule(
-    rules: str, params: list[str], before: str, after: str
-) -> None:
+def test_each_has_its_power(rules: str, params: list[str], before: str, after: str) -> None:
     assert images(run(pod(f"{APP}:{before}"), rules, *params)) == [f"{APP}:{after}"]
 
 
