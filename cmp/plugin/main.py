@@ -18,6 +18,9 @@ from cmp.plugin.faults import ClosedError, LateError, NoAnswerError
 
 DEADLINE = 20.0  # seconds for everything; Argo CD kills the plugin after 60, without a word
 PATIENCE = 3.0  # seconds in which a resolver that is being started anew comes back
+# Seconds before it is asked again if it closes the connection. A process that was killed may take
+# who connects until the kernel has closed its socket, too.
+_PAUSES = (0.05, 0.2, 0.5)
 SOCKET = b"/run/retag/resolver.sock"
 
 _PATHS = {"generate": wire.GENERATE, "parameters": wire.PARAMETERS}
@@ -76,15 +79,17 @@ def _answer(
     try:
         connection.begin(resolver, path, packed)
         manifests = _render(environment, ends)
-        try:
-            return connection.finish(resolver, manifests)
-        except ClosedError:
-            # It died, and may be there again: Argo CD remembers a failure for an hour. To ask
-            # twice does no harm, since nothing is changed by an answer.
-            resolver.close()
-            resolver = connection.connect(address, patience)
-            connection.begin(resolver, path, packed)
-            return connection.finish(resolver, manifests)
+        for pause in _PAUSES:
+            try:
+                return connection.finish(resolver, manifests)
+            except ClosedError:
+                # It died, and may be there again: Argo CD remembers a failure for an hour. To ask
+                # again does no harm, since nothing is changed by an answer.
+                resolver.close()
+                time.sleep(pause)
+                resolver = connection.connect(address, patience)
+                connection.begin(resolver, path, packed)
+        return connection.finish(resolver, manifests)
     finally:
         resolver.close()
 
