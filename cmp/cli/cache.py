@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ import click
 from cmp.cli.output import output_option, print_json, print_lines
 from cmp.cli.progress import progress
 from cmp.errors import UsageError
+from cmp.rules.rule import Identity
 from cmp.store.open import open_persistent
 from cmp.store.persistent import Contents, Observed, Persistent, StoreError
 from cmp.store.port import LastGood
@@ -105,7 +107,16 @@ def _lines(contents: Contents, now: float) -> Sequence[str]:
 
 def _chosen(choice: LastGood) -> str:
     digest = f"@{choice.digest}" if choice.digest else ""
-    return f"{choice.repository}:{choice.tag}{digest}  {choice.rule}"
+    return f"{choice.repository}:{choice.tag}{digest}  {_rule(choice.rule)}"
+
+
+def _rule(kept: str) -> str:
+    """`Identity.rule` as people know it; what is none, as it is kept."""
+    try:
+        source, namespace, name, ref, alias = json.loads(kept)
+    except (ValueError, TypeError):
+        return kept
+    return str(Identity(source, namespace, name, ref, alias, ""))
 
 
 def _observed(observed: Observed, now: float) -> str:
@@ -154,7 +165,7 @@ def _as_json(contents: Contents) -> dict[str, Any]:
 
 def _choice_as_json(choice: LastGood) -> dict[str, Any]:
     return {
-        "rule": choice.rule,
+        "rule": _rule(choice.rule),
         "fingerprint": choice.fingerprint,
         "repository": choice.repository,
         "tag": choice.tag,

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from cmp.reference import Repository
+from cmp.rules.rule import Identity
 from cmp.store import LastGood, open_store
 from cmp.tags import Listing, Tag
 from tests.cli.conftest import Laptop
 from tests.servers.redis import PASSWORD, Redis
 
 REPOSITORY = Repository("registry.example.com", "team/app")
-RULE = "ImageUpdater argocd/rule, ref a*, image app"
+RULE = Identity("ImageUpdater", "argocd", "rule", "a*", "app", "f")
 DIGEST = "sha256:" + "0" * 64
 
 
@@ -26,9 +27,9 @@ def fill(text: str, *, named: str = "my-app") -> None:
 
     async def use() -> None:
         store = open_store(text, environment={})
-        first = LastGood(RULE, "f", str(REPOSITORY), "v1.2.0", None, now - 3 * 86_400 - 9)
+        first = LastGood(RULE.rule, "f", str(REPOSITORY), "v1.2.0", None, now - 3 * 86_400 - 9)
         await store.keep_choices(named, [first])
-        other = LastGood(RULE, "f", str(REPOSITORY), "v1.1.0", DIGEST, now - 2 * 3600 - 9)
+        other = LastGood(RULE.rule, "f", str(REPOSITORY), "v1.1.0", DIGEST, now - 2 * 3600 - 9)
         await store.keep_choices("team_other", [other])
         await store.keep_listing("zot team/app", Listing(REPOSITORY, ("v1", "v2"), now - 130))
         await store.keep_tags("zot team/app", {"v1": Tag("v1")})
@@ -57,6 +58,19 @@ def test_what_is_remembered_is_shown(laptop: Laptop) -> None:
     assert total.endswith(" KiB")
 
 
+def test_a_rule_that_another_version_kept_is_shown_as_it_is(laptop: Laptop) -> None:
+    async def use() -> None:
+        store = open_store(str(laptop.folder / "store.db"), environment={})
+        await store.keep_choices("a", [LastGood("odd", "f", str(REPOSITORY), "v1", None, 0)])
+        await store.aclose()
+
+    asyncio.run(use())
+
+    done = laptop.retag("cache", "show", "--store", "./store.db")
+
+    assert "v1  odd, " in done.stdout.decode()
+
+
 def test_what_is_remembered_is_shown_to_programs(laptop: Laptop) -> None:
     fill(str(laptop.folder / "store.db"))
 
@@ -64,6 +78,7 @@ def test_what_is_remembered_is_shown_to_programs(laptop: Laptop) -> None:
 
     shown = json.loads(done.stdout)
     assert shown["applications"]["my-app"][0]["tag"] == "v1.2.0"
+    assert shown["applications"]["my-app"][0]["rule"] == str(RULE)
     assert shown["applications"]["my-app"][0].keys() == {
         "rule",
         "fingerprint",
@@ -155,7 +170,7 @@ def test_what_a_wrong_clock_kept_has_no_time(laptop: Laptop) -> None:
     async def use() -> None:
         store = open_store(str(laptop.folder / "store.db"), wall=lambda: 2.0**60, environment={})
         await store.keep_choices(
-            "app", [LastGood(RULE, "f", str(REPOSITORY), "v1", None, 2.0**60)]
+            "app", [LastGood(RULE.rule, "f", str(REPOSITORY), "v1", None, 2.0**60)]
         )
         await store.aclose()
 
