@@ -78,7 +78,7 @@ class _Seen:
 
     listed: int | None = None
     observed_at: float = 0.0
-    kept_at: float = 0.0
+    kept_at: float = float("-inf")  # so that after a start an empty listing replaces one kept
     missing: float | None = None
     silent: str = ""
     told: str = ""
@@ -145,10 +145,10 @@ class ObservedTags:
         key = self._identity(repository, self._pull_secret)
         seen = self._seen.setdefault(key, _Seen())
         listing = await self._last(key, seen) if seen.silent else None
-        if listing is None:
-            listing = await self._patiently(key, seen, repository)
-        else:
+        if listing is not None and seen.silent:  # and it has not answered meanwhile
             self._look_again(key, seen, repository)
+        else:
+            listing = await self._patiently(key, seen, repository)
         if listing.stale:
             self._meter.count(
                 "retag_stale_observations_served_total", registry=repository.registry

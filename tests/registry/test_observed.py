@@ -302,6 +302,25 @@ def test_an_old_failure_says_nothing_of_a_registry_that_has_answered_since() -> 
     run(use)
 
 
+def test_a_registry_that_answers_while_the_store_is_read_is_silent_no_longer() -> None:
+    async def use(desk: Desk) -> None:
+        await desk.look()
+        desk.origin.error = SILENT
+        await desk.look()
+        desk.origin.error = None
+        listing = desk.kept.listing
+
+        async def slowly(key: str, /) -> Listing | None:
+            del desk.kept.listing  # from then on that of the class
+            await desk.tags.since(desk.clock.wall() + 1).list_tags(APP)
+            return await listing(key)
+
+        desk.kept.listing = slowly  # type: ignore[method-assign]  # once
+        assert (await desk.look()).stale == ""
+
+    run(use)
+
+
 def test_closing_ends_what_is_asked_beside() -> None:
     async def use(desk: Desk) -> None:
         await desk.look()
@@ -543,14 +562,13 @@ def test_whatever_happens_a_listing_is_whole_once_seen_and_never_too_old(
     history: list[tuple[RegistryError | None, tuple[str, ...], float, bool]],
 ) -> None:
     async def use(desk: Desk) -> None:
-        seen: dict[float, tuple[str, ...]] = {}
+        seen: list[tuple[float, tuple[str, ...]]] = []
         for error, names, passing, restarted in history:
             desk.clock.now += passing
             if restarted:
                 desk.restart()
             desk.origin.error, desk.origin.names = error, names
-            if error is None:
-                seen[desk.clock.wall()] = names
+            before, asked = list(seen), len(desk.origin.asked)
             try:
                 listing = await desk.look()
             except RegistryError:
@@ -558,6 +576,8 @@ def test_whatever_happens_a_listing_is_whole_once_seen_and_never_too_old(
                 continue
             finally:
                 await settle()
+                if error is None and len(desk.origin.asked) > asked:
+                    seen.append((desk.clock.wall(), names))
             if not listing.stale:
                 assert error is None
                 assert listing.names == names
@@ -565,8 +585,7 @@ def test_whatever_happens_a_listing_is_whole_once_seen_and_never_too_old(
             assert listing.stale == str(SILENT)
             # The age told may be that of the last time it was kept, which is older.
             assert desk.clock.wall() - listing.observed_at <= MAX_STALE
-            assert listing.names == seen[listing.observed_at]
-            before = {at for at in seen if error is not None or at < desk.clock.wall()}
-            assert listing.names == seen[max(before)]
+            assert (listing.observed_at, listing.names) in before
+            assert listing.names == before[-1][1]
 
     run(use)

@@ -35,7 +35,9 @@ _LISTENING = re.compile(r"listening on (127\.0\.0\.1:\d+)")
 
 
 class Registry:
-    """A running docker-registry; a context manager, whose end is the program's.
+    """A running docker-registry; a context manager, whose end is the program's by SIGKILL.
+
+    Entered again, it holds what it held and has the same address.
 
     With *login* it wants `USER` and `PASSWORD`; with *tokens* (and the *signer* of its tokens)
     Bearer tokens. With *authority* it speaks TLS, and with *clients* asks for certificates.
@@ -124,7 +126,7 @@ class Registry:
             "version": "0.1",
             "log": {"level": "info", "accesslog": {"disabled": True}},
             "storage": {"filesystem": storage, "delete": {"enabled": True}},
-            "http": {"addr": "127.0.0.1:0", "secret": "made-up", **self._tls()},
+            "http": {"addr": self.address or "127.0.0.1:0", "secret": "made-up", **self._tls()},
             "auth": self._auth(),
         }
 
