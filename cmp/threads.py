@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 _Answer = TypeVar("_Answer")
 
+# Few: Python runs one thread at a time, and each that waits for its turn delays the event loop's.
+_LONG = ThreadPoolExecutor(2, thread_name_prefix="long")
 # What takes seconds has threads of its own: a thread cannot be stopped when nobody waits for it
 # any more, and a few of that kind would hold up all others for as long.
 _LARGE = ThreadPoolExecutor(2, thread_name_prefix="large")
@@ -21,5 +23,5 @@ async def work(task: Callable[[], _Answer], *, is_long: bool, is_large: bool = F
     """
     if not is_long:
         return task()
-    executor: Executor | None = _LARGE if is_large else None
+    executor = _LARGE if is_large else _LONG
     return await asyncio.get_running_loop().run_in_executor(executor, task)
