@@ -62,14 +62,16 @@ class Body:
         self._until = until
         self._taken = 0
 
-    async def grow(self, size: int) -> None:
-        """Return when a body of *size* bytes so far may be read on.
+    async def grow(self, size: int) -> bool:
+        """Return when a body of *size* bytes so far may be read on; whether it is large from now.
 
         Raises `ResolverError` if that is not in time.
         """
-        if size > self._small and not self._taken:
-            await _in_time(self._large.take(LARGEST), self._until)
-            self._taken = LARGEST
+        if size <= self._small or self._taken:
+            return False
+        await _in_time(self._large.take(LARGEST), self._until)
+        self._taken = LARGEST
+        return True
 
     def whole(self, size: int) -> None:
         """The body has *size* bytes and grows no more."""

@@ -22,6 +22,8 @@ from sidecar.admission import Admission, Body
 from sidecar.resolver import Reply, failed
 
 PATIENCE = 15.0  # seconds that a request may wait for its turn; the plugin gives up after 20
+# Seconds: the plugin sends what it has rendered at once, 100 MB in a fraction of one.
+RUSH = 5.0
 _PIECE = 256 * 1024  # bytes of a reply given to the socket at a time
 _HEADERS = [(b"content-type", b"application/octet-stream")]
 
@@ -46,7 +48,7 @@ class App:
     """The ASGI application of the resolver's socket.
 
     *observe* is told the path and the seconds of each request, which may wait *patience* seconds
-    for its turn.
+    for its turn; a large body must be whole *rush* seconds after it has room.
     """
 
     def __init__(
@@ -57,12 +59,14 @@ class App:
         meter: Meter,
         observe: Observe,
         patience: float = PATIENCE,
+        rush: float = RUSH,
     ) -> None:
         self._answers = answers
         self._admission = admission
         self._meter = meter
         self._observe = observe
         self._patience = patience
+        self._rush = rush
         self._in_flight = 0
         self._working: set[asyncio.Task[Any]] = set()
         self._stopping = False
@@ -124,12 +128,23 @@ class App:
 
     async def _read(self, request: Request, body: Body) -> tuple[Mapping[str, str], bytes]:
         """Environment and manifests; the look-ups begin between the two."""
+        try:
+            async with asyncio.timeout(None) as late:
+                return await self._received(request, body, late)
+        except TimeoutError:
+            raise _unreadable("a large body comes too slowly") from None
+
+    async def _received(
+        self, request: Request, body: Body, late: asyncio.Timeout
+    ) -> tuple[Mapping[str, str], bytes]:
+        """The same; *late* is set once a body is large, whose room others wait for."""
         received = bytearray()
         environment: Mapping[str, str] | None = None
         start = 0
         async for chunk in request.stream():
             received += chunk
-            await body.grow(len(received))
+            if await body.grow(len(received)):
+                late.reschedule(_now() + self._rush)
             if environment is None:
                 environment, start = _environment(received) or (None, 0)
                 if environment is not None:

@@ -17,7 +17,7 @@ from typing import Self
 
 from cmp.plugin import wire
 from sidecar.admission import Admission
-from sidecar.app import Answers, App
+from sidecar.app import RUSH, Answers, App
 from sidecar.protocol import Limits
 from sidecar.resolver import Reply
 from sidecar.server import Places, Probed, serving
@@ -180,6 +180,7 @@ async def served(
     grace: float = PATIENCE,
     admission: Admission | None = None,
     patience: float = PATIENCE,
+    rush: float = RUSH,
     probes: tuple[str, int] | None = ("127.0.0.1", 0),
 ) -> AsyncIterator[Served]:
     """*answers* behind a real socket at *path*, in this event loop; drained at the end."""
@@ -190,6 +191,7 @@ async def served(
         meter=meter,
         observe=lambda path, _seconds: meter.count("seconds observed", path=path),
         patience=patience,
+        rush=rush,
     )
     places = Places(path, frozenset({os.getuid()}) if uids is None else uids, probes)
     probed = Probed(metrics=meter.text, meter=meter)

@@ -45,6 +45,7 @@ def test_environment_and_manifests_come_to_the_resolver(path: Path, asked: str) 
         async with served(path, echo) as server:
             assert (await server.ask(b"a: 1\n", asked)).stdout == b"a: 1\n"
             assert server.meter.counts["seconds observed", asked] == 1
+            assert server.meter.counts["retag_requests_total", asked, "ok"] == 1
             assert server.meter.gauges["retag_requests_in_flight"] == 0
         assert echo.asked == [(asked, ENVIRONMENT, b"a: 1\n")]
         assert echo.begun == [ENVIRONMENT]
@@ -224,6 +225,22 @@ def test_who_waits_too_long_for_a_place_is_told(path: Path) -> None:
             assert server.meter.counts["retag_requests_total", wire.GENERATE, "busy"] == 1
             echo.open.set()
             assert (await first).stdout == b"first"
+
+    asyncio.run(run())
+
+
+def test_who_dawdles_with_a_large_body_is_told_and_others_get_its_room(path: Path) -> None:
+    async def run() -> None:
+        admission = Admission(small=100_000, large=LARGEST)
+        async with served(path, Echo(), admission=admission, rush=0.05) as server:
+            reader, writer = await asyncio.open_unix_connection(path)
+            whole = request_of(bytes(3_000_000))
+            writer.write(whole[: len(whole) // 2])
+            told = await reader.read()
+            assert b"a large body comes too slowly" in told
+            assert told.endswith(b"retag end\n")
+            writer.close()
+            assert (await server.ask(bytes(200_000))).exit_code == 0
 
     asyncio.run(run())
 
