@@ -20,11 +20,12 @@ from cmp.reference import Repository
 from cmp.threads import work
 
 _MIB = 1024 * 1024
-# Of some 1,000 Applications with 30 images each.
-ROOM_FOR_SITES = 32 * _MIB
-# The outputs of 300 Applications of 100 KB: those that burst. To splice again costs little.
-ROOM_FOR_OUTPUTS = 32 * _MIB
-_STREAMS = 10_000  # of which it is remembered whether they hold an object
+# Of 2,000 Applications with 5 images each, or 400 with 30. It is little beside what the process
+# needs anyway, so that new manifests fill it soon, and memory then grows no more.
+ROOM_FOR_SITES = 12 * _MIB
+# The outputs of 100 Applications of 100 KB: those that burst. To splice again costs little.
+ROOM_FOR_OUTPUTS = 12 * _MIB
+_STREAMS = 4_000  # of which it is remembered whether they hold an object
 
 # Bytes from which on work is done in a thread: some 4 ms of parsing.
 _LONG_TO_PARSE = 32 * 1024
