@@ -17,7 +17,7 @@ PROD = {"matchLabels": {"env": "prod"}}
 VARIABLE = {
     "alias": "nginx",
     "imageName": "nginx",
-    "manifestTargets": {"plugin": {"env": {"tag": "TAG"}}},
+    "manifestTargets": {"plugin": {"tag": "TAG"}},
 }
 UPDATERS = [
     resource(ref("shop-*", "nginx:~1", "redis"), ref("*", "nginx")),
@@ -87,3 +87,10 @@ def test_rule_sets_are_equal_whatever_they_remember() -> None:
     rules = ruleset(*UPDATERS)
     rules.matched(application())
     assert rules == RuleSet.of(UPDATERS)
+
+
+def test_what_is_left_in_the_plugins_variables_counts() -> None:
+    rules = ruleset(*UPDATERS)
+    who = application("web", namespace="other")
+    assert rules.matched(who).notes == ()
+    assert any("TAG" in note for note in rules.matched(replace(who, variables=("TAG",))).notes)
