@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 from cmp.errors import RenderError
-from cmp.render.paths import locate, read_file, shown
+from cmp.render.paths import inside, locate, read_file, shown
 from cmp.render.workspace import Workspace
 
 # Argo CD's names, in kustomize's order.
@@ -85,7 +85,7 @@ def check_references(workspace: Workspace, *, remote: bool) -> None:
 def _references(kustomization: Path, workspace: Workspace) -> list[tuple[str, str]]:
     """Place and text of each item of the lists that refer to files and folders."""
     name = shown(workspace.root, kustomization)
-    content = read_file(kustomization.resolve(), _LARGEST)
+    content = read_file(inside(workspace.reach, kustomization), _LARGEST)
     try:
         plain = _items(content.decode("utf-8", "replace"))
         return [(f"{name}:{number}", text) for number, text in plain]

@@ -216,6 +216,19 @@ def test_a_kustomization_that_is_a_link_out_of_the_source_is_not_edited(tmp_path
     assert snapshot(tmp_path) == before
 
 
+def test_a_kustomization_that_is_a_link_out_of_the_repository_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("password: {words: hunter2}\n")
+    source = tmp_path / "repository" / "app"
+    source.mkdir(parents=True)
+    (source / "kustomization.yaml").symlink_to(tmp_path / "secret")
+
+    with pytest.raises(
+        RenderError, match=r"app/kustomization.yaml leads out of .*RT434"
+    ) as caught:
+        render(Request("web", tmp_path / "repository", "app"))
+    assert "password" not in caught.value.output
+
+
 def test_what_kustomize_says_reaches_the_user_whole_and_starts_at_the_repository(
     tmp_path: Path,
 ) -> None:
