@@ -70,6 +70,7 @@ KEPT: dict[str, tuple[str, Sequence[LastGood], Sequence[str] | None, str]] = {
         ["dev-1"],
         "dev-1",
     ),
+    "of two rules what runs, if it is one tag": (BESIDE, [], ["1.0.0"], "1.0.0"),
     "nothing that a rule beside it denies": (
         BESIDE,
         [choice("3.0.0"), choice("2.0.0", "b")],

@@ -210,6 +210,12 @@ class TestAnEditedRule:
         assert served(generated) == [":1.0.0"]
         assert tags.asked == {f"list {APP}": 1}
 
+    def test_goes_there_though_what_runs_is_higher_too(self) -> None:
+        tags = Short({APP: ["1.0.0", "2.0.0"]}, hidden=["2.0.0"])
+        store, running = edited(SEMVER, "2.0.0"), (f"{APP}:2.0.0",)
+
+        assert served(render(SEMVER, tags=tags, store=store, images=running)) == [":1.0.0"]
+
     def test_is_not_told_by_records_of_another_repository(self) -> None:
         elsewhere = replace(last_good(first_rule(SEMVER), "9.0.0"), repository=DB)
 
@@ -243,6 +249,12 @@ class TestAPin:
         store = MemoryStore([last_good(first_rule(rules), "2.0.0")])
 
         assert served(render(rules, "pins=app=dev", store=store)) == [":2.0.0"]
+
+    def test_that_is_denied_leaves_what_runs(self) -> None:
+        rules = rules_with("denyTags: ['dev']")
+        running = (f"{APP}:2.0.0",)
+
+        assert served(render(rules, "pins=app=dev", images=running)) == [":2.0.0"]
 
     @pytest.mark.parametrize(
         ("variables", "params", "expected"),

@@ -154,6 +154,22 @@ def test_what_could_not_be_written_is_preferred_and_told_when_that_works_again()
     run(story)
 
 
+def test_what_was_told_late_is_not_told_again() -> None:
+    async def story(world: World) -> None:
+        world.origin.writes = False
+        await world.store.keep_choices("app", [choice("v1")])
+        world.origin.writes, world.now = True, PAUSE
+        await world.store.choices("app")
+        await world.settled()
+        told = world.origin.asked["keep_choices"]
+        await world.store.choices("app")
+        await world.settled()
+
+        assert world.origin.asked["keep_choices"] == told
+
+    run(story)
+
+
 def test_a_choice_from_the_same_that_could_not_be_written_is_preferred() -> None:
     async def story(world: World) -> None:
         await world.store.keep_choices("app", [choice("v2")])

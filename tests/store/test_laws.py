@@ -317,3 +317,14 @@ def test_a_breaker_lets_one_try_after_each_pause() -> None:
     )
     breaker.worked()
     assert (breaker.open, breaker.allows(), breaker.allows()) == (False, True, True)
+
+
+def test_a_breaker_is_not_kept_open_by_those_who_ask_during_the_pause() -> None:
+    now = 0.0
+    breaker = Breaker(lambda: now, 30)
+    breaker.failed()
+    now = 29
+    assert not breaker.allows()
+    now = 30
+
+    assert breaker.allows()
