@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from cmp.errors import error_of, raise_together
+from cmp.located import load_documents
 from tests.plugin.double import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +83,17 @@ class Plugin(_Strict):
 
 def plugin_yaml() -> Plugin:
     """The project's own."""
-    return Plugin.model_validate(yaml.safe_load((ROOT / "plugin.yaml").read_text("utf-8")))
+    return read((ROOT / "plugin.yaml").read_text("utf-8"))
+
+
+def read(text: str) -> Plugin:
+    """A plugin.yaml whose text is *text*.
+
+    Raises `RuleError` also for a key that stands twice, of which Argo CD takes the last.
+    """
+    [document] = load_documents(text, "plugin.yaml")
+    raise_together([error_of(fault) for fault in document.all_faults()])
+    return Plugin.model_validate(document.data)
 
 
 def arguments(command: Command) -> list[str]:

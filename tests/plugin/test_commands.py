@@ -10,11 +10,12 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from cmp.errors import RuleError
 from cmp.parameters import IMAGES, PARAMETERS
 from cmp.plugin import wire
 from cmp.render import render
 from cmp.request import from_environment
-from tests.plugin.commands import CASES, ROOT, Command, Plugin, arguments, plugin_yaml, run
+from tests.plugin.commands import CASES, ROOT, Command, Plugin, arguments, plugin_yaml, read, run
 from tests.plugin.double import replies, resolver
 from tests.plugin.test_quick import OBJECT, fill
 from tests.render.sources import snapshot
@@ -48,6 +49,20 @@ def test_no_field_is_misspelt_that_argo_cd_would_overlook() -> None:
     text["spec"]["Generate"] = text["spec"]["generate"]
     with pytest.raises(ValidationError):
         Plugin.model_validate(text)
+
+
+@pytest.mark.parametrize(
+    ("once", "twice"),
+    [
+        pytest.param("kind:", "kind: ConfigManagementPlugin\nkind:", id="at the top"),
+        pytest.param("  generate:", "  generate: {command: [a]}\n  generate:", id="below spec"),
+    ],
+)
+def test_no_key_stands_twice_of_which_one_would_be_overlooked(once: str, twice: str) -> None:
+    text = (ROOT / "plugin.yaml").read_text("utf-8")
+    assert text.count(f"\n{once}") == 1
+    with pytest.raises(RuleError, match="the key stands twice"):
+        read(text.replace(f"\n{once}", f"\n{twice}"))
 
 
 def test_commands_are_of_absolute_paths_without_a_shell() -> None:
