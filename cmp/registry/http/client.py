@@ -115,7 +115,8 @@ class HttpClient:
                 response = await self._exchange(message, proxy, request.limit, seconds)
         except FOREIGN as error:
             if deadline.expired():
-                what = f"it did not answer whole within {seconds:g} s"
+                # No number: *seconds* are what is left, and lines do not change from run to run.
+                what = "it did not answer whole in time"
                 raise UnreachableError("RT540", what, where=where, remedy=_LOOK) from None
             raise error_of(error).at(where) from None
         except RegistryError as error:

@@ -146,7 +146,7 @@ async def _timed_out(handle: Handler, seconds: float = 0.1) -> RegistryError:
         with pytest.raises(UnreachableError) as error:
             await client(at(server, HttpRequest("GET", "/?token=secret")), seconds=seconds)
         assert str(error.value) == (
-            f"http://{server.host}: it did not answer whole within {seconds:g} s; "
+            f"http://{server.host}: it did not answer whole in time; "
             "look at its load, and at what is on the way [RT540]"
         )
         return error.value
