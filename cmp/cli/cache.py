@@ -42,7 +42,7 @@ def show(*, text: str, output: str) -> None:
     """List the last good choices of each Application, and what registries held.
 
     \b
-      retag cache show --store /var/lib/retag/store.db
+      retag cache show --store /var/cache/retag/store.db
       retag cache show --store redis://redis.example.com:6379/0 -o json
     """
     contents = _asked(text, lambda store: store.contents())
@@ -61,8 +61,8 @@ def clear(*, text: str, application: str | None) -> None:
     A resolver that runs goes on with what it has in memory; start it again to make it forget.
 
     \b
-      retag cache clear --store /var/lib/retag/store.db
-      retag cache clear --store /var/lib/retag/store.db my-app
+      retag cache clear --store /var/cache/retag/store.db
+      retag cache clear --store /var/cache/retag/store.db my-app
     """
     count = _asked(text, lambda store: store.clear(application))
     plural = "" if count == 1 else "s"
