@@ -60,6 +60,10 @@ ANOTHERS = {
     "no project, as where parameters are asked for": (request(project=""), application()),
     "no project for the default one": (request(project=""), application(project="")),
     "another repository": (request(url="https://git.example.com/other"), application()),
+    "a URL that SSH would read in another way": (
+        request(url="git.example.com:team/deploy"),
+        application(source={"repoURL": "git.example.com/team/deploy", "path": "app"}),
+    ),
     "another path": (request(path="other"), application()),
     "no source at all": (request(), application(sources=[])),
     "a request that names no repository": (request(url=""), application(source={"path": "app"})),

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tests.plugin.double import (
     Answer,
     deaf,
     drips,
+    read_request,
     replies,
     resolver,
     response,
@@ -151,6 +153,23 @@ def test_a_resolver_that_dies_and_comes_back_is_asked_again(
         assert plugin.run() == (0, "", CONFIG.encode())
 
 
+def test_a_resolver_that_dies_is_waited_for_though_one_that_is_not_there_would_not_be(
+    plugin: Plugin, socket_path: Path
+) -> None:
+    gone, back = socket_path.with_name("gone"), threading.Event()
+    returning = threading.Thread(target=lambda: back.wait(0.5) or gone.rename(socket_path))
+
+    def die(connection: socket.socket) -> None:
+        read_request(connection)
+        socket_path.rename(gone)
+        returning.start()
+
+    with resolver(socket_path) as double:
+        double.answers.insert(0, die)
+        assert plugin.run(patience=0) == (0, "", CONFIG.encode())
+        returning.join()
+
+
 # What is no answer, and what is said of it.
 NONSENSE: dict[str, tuple[Answer, str]] = {
     "nothing": (says(), "RT602"),
@@ -160,7 +179,7 @@ NONSENSE: dict[str, tuple[Answer, str]] = {
     "an error of HTTP": (says(response(b"busy", status="503 Service Unavailable")), "RT604"),
     "a redirect": (says(response(b"", status="302 Found", more="location: /\r\n")), "RT604"),
     "another protocol": (says(b"SSH-2.0-x\r\n\r\n"), "RT605"),
-    "another version of HTTP": (says(b"HTTP/2 200 OK\r\n\r\n"), "RT605"),
+    "another version of HTTP": (says(response(WHOLE).replace(b"/1.1", b"/2")), "RT605"),
     "no status": (says(b"HTTP/1.1\r\n\r\n"), "RT605"),
     "no length": (says(b"HTTP/1.1 200 OK\r\n\r\n", WHOLE), "RT605"),
     "two lengths": (says(response(WHOLE, more="Content-Length: 5\r\n")), "RT605"),

@@ -208,6 +208,10 @@ ODD_TREES: dict[str, dict[str, bytes]] = {
     "an absolute path": {"app/kustomization.yaml": b"resources:\n- /etc\n"},
     "no item": {"app/kustomization.yaml": b"resources:\n  a.yaml\n"},
     "indents": {"app/kustomization.yaml": b"resources:\n- a.yaml\n  - a.yaml\n"},
+    "a path that goes on in the next line": {
+        "app/kustomization.yaml": b"resources:\n- a.yaml\n  - a.yaml\n",
+        "app/a.yaml - a.yaml": OBJECT,
+    },
     "no key": {"app/kustomization.yaml": b"- a.yaml\n"},
     "a text that goes on": {"app/kustomization.yaml": b"namePrefix: |\nx\nresources:\n- a.yaml\n"},
     "a tab": {"app/kustomization.yaml": b"resources:\t\n- a.yaml\n"},

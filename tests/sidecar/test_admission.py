@@ -83,6 +83,17 @@ def test_small_bodies_wait_for_nobody() -> None:
     asyncio.run(run())
 
 
+def test_small_bodies_take_nothing_from_large_ones() -> None:
+    async def run() -> None:
+        admission = Admission(small=10, large=LARGEST)
+        with admission.body(PAST) as small, admission.body(PAST) as large:
+            await small.grow(10)
+            small.whole(10)
+            await large.grow(11)
+
+    asyncio.run(run())
+
+
 def test_a_large_body_gives_back_what_it_did_not_need() -> None:
     async def run() -> None:
         admission = Admission(small=10, large=LARGEST + 50)

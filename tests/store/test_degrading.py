@@ -154,6 +154,31 @@ def test_what_could_not_be_written_is_preferred_and_told_when_that_works_again()
     run(story)
 
 
+@pytest.mark.parametrize(
+    "another",
+    [
+        lambda store: store.choices("another"),
+        lambda store: store.keep_choices("another", [choice()]),
+        lambda store: store.keep_listing("another", listing("v1")),
+        lambda store: store.keep_tags("another", {"v1": Tag("v1")}),
+    ],
+    ids=["a question", "a choice", "a listing", "tags"],
+)
+def test_whatever_works_again_has_the_unwritten_told(
+    another: Callable[[Degrading], Awaitable[object]],
+) -> None:
+    async def story(world: World) -> None:
+        world.origin.writes = False
+        await world.store.keep_choices("app", [choice("v1")])
+        world.origin.writes, world.now = True, PAUSE
+        await another(world.store)
+        await world.settled()
+
+        assert tuple(await world.origin.inner.choices("app")) == (choice("v1"),)
+
+    run(story)
+
+
 def test_what_was_told_late_is_not_told_again() -> None:
     async def story(world: World) -> None:
         world.origin.writes = False
