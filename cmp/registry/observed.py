@@ -32,6 +32,7 @@ from cmp.errors import (
 from cmp.meter import Meter, Unmetered
 from cmp.reference import Repository
 from cmp.registry.port import TagSource
+from cmp.registry.silence import Silences
 from cmp.store import Store
 from cmp.tags import Fault, Listing, Needs, StaleTags, Tag
 
@@ -93,7 +94,7 @@ class ObservedTags:
     observation serves until it is *max_stale* seconds old by *wall*, seconds since the epoch;
     *clock* gives some that never go back. Where one may serve, the registry has *patience* seconds
     for its answer. *meter* counts `retag_stale_observations_served_total`
-    and `retag_registry_answers_total`.
+    and `retag_registry_answers_total`; the log has when a silence begins and ends.
     """
 
     def __init__(  # noqa: PLR0913 - what is not pure is passed in
@@ -121,6 +122,7 @@ class ObservedTags:
         self._seen: LRUCache[str, _Seen] = LRUCache(_MOST)
         self._answers: LRUCache[tuple[str, int], int] = LRUCache(_MOST_ANSWERS)
         self._looks: set[asyncio.Task[Listing]] = set()
+        self._silences = Silences(clock)
 
     def authorised(self, pull_secret: str) -> ObservedTags:
         """The same, asked with the login of *pull_secret*, whose observations are its own."""
@@ -197,7 +199,7 @@ class ObservedTags:
         registry = repository.registry
         what = f"the registry {registry} gave no whole answer in {self._patience:g} s"
         late = UnreachableError("RT560", what, remedy="look at its load and at its limit here")
-        return self._fall_silent(seen, last, late)
+        return self._fall_silent(repository, seen, last, late)
 
     def _look_again(self, key: str, seen: _Seen, repository: Repository) -> None:
         """Ask the registry, which was silent, though nobody waits for it."""
@@ -227,15 +229,16 @@ class ObservedTags:
                 raise
             if seen.observed_at != known_at:  # it has answered somebody who asked later
                 return replace(last, stale=str(error))
-            return self._fall_silent(seen, last, error)
+            return self._fall_silent(repository, seen, last, error)
         except NotFoundError as error:
-            seen.silent = ""
+            self._hear(repository, seen)
             if await self._is_gone(key, seen, repository):
                 raise
             raise _missed(error) from error
         except RegistryError:
-            seen.silent = ""
+            self._hear(repository, seen)
             raise
+        self._hear(repository, seen)
         await self._keep(key, seen, listing)
         return listing
 
@@ -264,12 +267,21 @@ class ObservedTags:
             return None
         return replace(last, stale=seen.told)
 
-    def _fall_silent(self, seen: _Seen, last: Listing, error: RegistryError) -> Listing:
+    def _fall_silent(
+        self, repository: Repository, seen: _Seen, last: Listing, error: RegistryError
+    ) -> Listing:
         """*last*, which serves because of *error*, or of what it was that began the silence."""
+        self._silences.failed(repository.registry, error)
         seen.before = self._clock() + ASKED_AGAIN
         if not seen.silent:
             seen.silent, seen.told = error.what, str(error)
         return replace(last, stale=seen.told)
+
+    def _hear(self, repository: Repository, seen: _Seen) -> None:
+        """Note that the registry has answered."""
+        if seen.silent:
+            seen.silent = ""
+            self._silences.answered(repository.registry)
 
     async def _is_gone(self, key: str, seen: _Seen, repository: Repository) -> bool:
         """Whether *repository*, which is missing, had no tags before, or is missing for good."""
@@ -288,7 +300,7 @@ class ObservedTags:
 
     async def _keep(self, key: str, seen: _Seen, listing: Listing) -> None:
         """Keeps *listing* if it is another, or if the age of what is kept is off by much."""
-        seen.silent, seen.missing, seen.observed_at = "", None, listing.observed_at
+        seen.missing, seen.observed_at = None, listing.observed_at
         listed, now = _hash(listing) if listing.names else None, self._clock()
         if listed != seen.listed or now - seen.kept_at >= KEPT_AGAIN:
             seen.listed, seen.kept_at = listed, now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -319,6 +320,31 @@ def test_a_registry_that_answers_while_the_store_is_read_is_silent_no_longer() -
         assert (await desk.look()).stale == ""
 
     run(use)
+
+
+@pytest.mark.parametrize("answer", [None, DENIED, GONE], ids=["tags", "a refusal", "a 404"])
+def test_the_log_has_when_old_tags_begin_to_serve_and_when_the_registry_answers_again(
+    answer: RegistryError | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "retag.registry")
+
+    async def use(desk: Desk) -> None:
+        await desk.look()
+        desk.origin.error = SILENT
+        for _ in range(5):
+            await desk.look()
+            desk.clock.now += ASKED_AGAIN
+            await settle()
+        desk.origin.error = answer
+        await desk.look()
+        await settle()
+
+    run(use)
+    host = "registry.example.com"
+    assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
+        ("WARNING", f"{host} is silent, so the tags it listed last serve: {SILENT}"),
+        ("INFO", f"{host} answers again"),
+    ]
 
 
 def test_closing_ends_what_is_asked_beside() -> None:
