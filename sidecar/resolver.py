@@ -81,13 +81,21 @@ class Reply:
     stdout: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
 class Unwatched:
-    """The `ApplicationInfo` without a cluster: nothing is known but what the request says."""
+    """The `ApplicationInfo` without a cluster: nothing is known but what the request says.
+
+    *namespace* is that of Applications that Argo CD calls by their bare names, its own; where it
+    is "", rules of any namespace count for them.
+    """
+
+    namespace: str = ""
 
     def application(self, request: Request, /) -> Application:
         """The Application by Argo CD's instance name: `name`, or `namespace_name`."""
         namespace, _, name = request.name.rpartition("_")
-        return Application(name=name, namespace=namespace, project=request.project)
+        project = request.project
+        return Application(name=name, namespace=namespace or self.namespace, project=project)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,11 @@ from sidecar.sources import Runtime
 
 _log = logging.getLogger("retag.serve")
 
+_ANY_NAMESPACE = (
+    "rules of any namespace count for Applications in Argo CD's own; "
+    "name that with --argocd-namespace or ARGOCD_NAMESPACE"
+)
+
 
 def serve(settings: Settings) -> None:
     """Answer until SIGTERM or SIGINT; on SIGHUP read the configuration again.
@@ -40,13 +45,16 @@ def serve(settings: Settings) -> None:
 async def _serve(settings: Settings) -> None:
     asked = _Asked()
     asked.by_signals()
+    if not settings.namespace:
+        _log.warning(_ANY_NAMESPACE)
     metrics = Metrics()
     store = open_store(settings.store, meter=metrics, environment=os.environ)
     memo = Memo(meter=metrics)
     runtime = Runtime(store=store, max_stale=settings.max_stale, meter=metrics, memo=memo)
     try:
         async with _current(settings, runtime, asked) as current:
-            resolver = Resolver(current, Unwatched(), store, clock=time.monotonic, wall=time.time)
+            applications = Unwatched(settings.namespace)
+            resolver = Resolver(current, applications, store, clock=time.monotonic, wall=time.time)
             app = App(resolver, Admission(), meter=metrics, observe=partial(_observe, metrics))
             probed = Probed(metrics=metrics.text, meter=metrics)
             probes = settings.probes

@@ -37,7 +37,7 @@ class Address:
 class Settings:
     """What the flags say. *max_stale* is in seconds; *probes* is None where they are off.
 
-    Who has one of *uids* may connect to *socket*.
+    Who has one of *uids* may connect to *socket*. *namespace* is Argo CD's own, "" if unknown.
     """
 
     socket: Path
@@ -46,6 +46,7 @@ class Settings:
     store: str
     max_stale: float
     probes: Address | None
+    namespace: str = ""
 
 
 def default_uids() -> frozenset[int]:

@@ -37,6 +37,14 @@ _PATH = click.Path(path_type=Path)
     help="A user who may connect. Repeatable.  [default: 999, Argo CD's, and the resolver's own]",
 )
 @click.option(
+    "--argocd-namespace",
+    default="",
+    envvar="ARGOCD_NAMESPACE",
+    show_envvar=True,
+    metavar="NAMESPACE",
+    help="Where Argo CD runs, and Applications are that it calls by their bare names.",
+)
+@click.option(
     "--rules",
     type=_PATH,
     multiple=True,
@@ -109,6 +117,7 @@ def command(  # noqa: PLR0913  # click hands over each option by its name
     *,
     socket: Path,
     uids: tuple[int, ...],
+    argocd_namespace: str,
     rules: tuple[Path, ...],
     registries: Path,
     secrets: Path | None,
@@ -133,6 +142,7 @@ def command(  # noqa: PLR0913  # click hands over each option by its name
         store=store,
         max_stale=settings.parse_age(max_stale),
         probes=settings.parse_address(probes),
+        namespace=argocd_namespace,
     )
     configure(loglevel, logformat)
     log = logging.getLogger("retag.serve")

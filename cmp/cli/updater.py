@@ -51,9 +51,6 @@ FLAGS = (
     WithoutEffect("once", "retag render does it once, without a resolver", switch=True),
     WithoutEffect("max-concurrent-apps", _BOUNDED, "MAX_CONCURRENT_APPS"),
     WithoutEffect("max-concurrent-reconciles", _BOUNDED, "MAX_CONCURRENT_RECONCILES"),
-    WithoutEffect(
-        "argocd-namespace", "Argo CD says which Application it renders", "ARGOCD_NAMESPACE"
-    ),
     WithoutEffect("watch-namespaces", _RULES, "IMAGE_UPDATER_WATCH_NAMESPACES"),
     WithoutEffect(
         "warmup-cache", "what was seen outlives a restart with --store PATH", switch=True

@@ -23,11 +23,11 @@ from tests.sidecar.place import IMAGE, pod
 
 PATIENCE = 20.0  # seconds, which only a test that fails ever waits
 
-# Image Updater v1.3.0, cmd/run.go, whose flags these are; the first four mean the same here.
+# Image Updater v1.3.0, cmd/run.go, whose flags these are; the first five mean the same here.
 _RUN = """
-loglevel logformat registries-conf-path health-probe-bind-address
+loglevel logformat registries-conf-path health-probe-bind-address argocd-namespace
 metrics-bind-address metrics-secure enable-http2 leader-election leader-election-namespace dry-run
-interval kubeconfig once max-concurrent-apps max-concurrent-reconciles argocd-namespace
+interval kubeconfig once max-concurrent-apps max-concurrent-reconciles
 watch-namespaces warmup-cache disable-kube-events git-commit-user git-commit-email
 git-commit-signing-key git-commit-signing-method git-commit-sign-off git-commit-message-path
 git-commit-method enable-webhook webhook-require-secret webhook-port docker-webhook-secret
@@ -43,7 +43,7 @@ application-namespace match-application-name match-application-label log-level
 """
 RUN, RUN_V0 = _RUN.split(), _RUN_V0.split()
 SWITCHES = {flag.name for flag in FLAGS if flag.switch}
-SAME = set(RUN[:4])
+SAME = set(RUN[:5])
 PROBES = ("--health-probe-bind-address", "127.0.0.1:0")  # any port
 
 

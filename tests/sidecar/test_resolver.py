@@ -164,6 +164,25 @@ def test_without_a_cluster_only_the_request_tells_of_the_application(
     assert (application.labels, application.annotations, application.images) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("name", "known", "rewritten"),
+    [
+        pytest.param("web", "argocd", True, id="a rule of Argo CD's own namespace"),
+        pytest.param("web", "gitops", False, id="a rule of another namespace"),
+        pytest.param("web", "", True, id="any rule where the namespace is not known"),
+        pytest.param("team_web", "argocd", False, id="an Application of another namespace"),
+    ],
+)
+def test_a_bare_name_is_in_argo_cds_own_namespace(
+    name: str,
+    known: str,
+    rewritten: bool,  # noqa: FBT001
+) -> None:
+    environment = {**ENVIRONMENT, "ARGOCD_APP_NAME": name}
+    asked = resolver(fixed(), Unwatched(known)).answer(wire.GENERATE, environment, POD, ARRIVED)
+    assert (asyncio.run(asked).stdout != POD) is rewritten
+
+
 def test_a_warning_is_a_line_beside_the_manifests() -> None:
     tags = MemoryTags({APP: ["none-of-them"]})
     reply = answer(fixed(tags))
