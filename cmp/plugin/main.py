@@ -18,6 +18,8 @@ from cmp.plugin.faults import ClosedError, LateError, NoAnswerError
 
 DEADLINE = 20.0  # seconds for everything; Argo CD kills the plugin after 60, without a word
 PATIENCE = 3.0  # seconds in which a resolver that is being started anew comes back
+# The same where it died amid a request: it was there, and comes back once its Pod has the CPU.
+RETURN = 10.0
 # Seconds before it is asked again if it closes the connection. A process that was killed may take
 # who connects until the kernel has closed its socket, too.
 _PAUSES = (0.05, 0.2, 0.5)
@@ -40,7 +42,8 @@ def main(
     """Do what *arguments* say, `generate` or `parameters`, within *seconds*; the exit code.
 
     *environment* is what Argo CD and the container say. A resolver that is not there is waited for
-    *patience* seconds. On stdout stands the whole answer, or nothing if the exit code is not 0.
+    *patience* seconds, and one that dies for `RETURN`. On stdout stands the whole answer, or
+    nothing if the exit code is not 0.
     """
     ends = time.monotonic() + seconds
     _signal.signal(_signal.SIGALRM, _late)
@@ -87,7 +90,7 @@ def _answer(
                 # again does no harm, since nothing is changed by an answer.
                 resolver.close()
                 time.sleep(pause)
-                resolver = connection.connect(address, patience)
+                resolver = connection.connect(address, RETURN)
                 connection.begin(resolver, path, packed)
         return connection.finish(resolver, manifests)
     finally:

@@ -78,12 +78,7 @@ def test_a_resolver_that_is_killed_with_20_requests_in_flight_and_comes_back(
             assert resolver.kill() == -signal.SIGKILL
             resolver.start()
         outcomes = [each.result() for each in asked]
-        lost = "error: the resolver closed the connection before its answer was whole"
-        for outcome in outcomes:
-            assert is_moved(outcome) or (
-                (outcome.code, outcome.stdout) == (6, "") and outcome.stderr.startswith(lost)
-            )
-        assert any(map(is_moved, outcomes)), "those who asked once more are answered"
+        assert [each for each in outcomes if not is_moved(each)] == []
         assert is_moved(plugin.generate("web-0", f"{APP}:1.0.0"))
 
 
