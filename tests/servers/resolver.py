@@ -204,12 +204,14 @@ class ResolverProcess:
     """`retag serve` as a process of its own; a context manager that ends it by SIGTERM.
 
     *folder* holds `rules` (a file or folder) and `registries.conf`, and gets the socket, whose
-    path is short however deep *folder* lies; *options* are further flags.
+    path is short however deep *folder* lies; *options* are further flags, and *prefix* is what
+    starts it all.
     """
 
     folder: Path
     options: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    prefix: Sequence[str] = ()
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
@@ -228,7 +230,15 @@ class ResolverProcess:
     def start(self) -> None:
         """Return when it is ready."""
         self.port = self.port or _free_port()
-        command = [sys.executable, "-c", _SERVE, "serve", "--socket", str(self.socket)]
+        command = [
+            *self.prefix,
+            sys.executable,
+            "-c",
+            _SERVE,
+            "serve",
+            "--socket",
+            str(self.socket),
+        ]
         command += ["--rules", str(self.folder / "rules")]
         command += ["--registries", str(self.folder / "registries.conf")]
         command += ["--health-probe-bind-address", f"127.0.0.1:{self.port}"]
