@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +15,11 @@ from cmp.store.port import LastGood
 from cmp.store.sqlite_file import (
     FAILURES,
     Connect,
-    ForeignFileError,
     SqliteFile,
     connect,
     is_damage,
     is_full,
+    reason,
 )
 from cmp.store.sqlite_rows import Rows
 from cmp.tags import Listing, Tag
@@ -128,7 +127,7 @@ class SqliteStore:
         except FAILURES as error:
             self._failures += 1
             self._file.close()
-            raise _error(_reason(error)) from None
+            raise _error(reason(error)) from None
 
     def _mended(self, job: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
         """What *job* gives, in a new file where it finds this one damaged."""
@@ -137,7 +136,7 @@ class SqliteStore:
         except FAILURES as error:
             if not (self._make and is_damage(error)):
                 raise
-        self._file.set_aside()
+            self._file.set_aside(error)
         return job(self._file.connection())
 
     def _once(self, connection: sqlite3.Connection, job: _Job[_Answer]) -> _Answer:
@@ -166,17 +165,9 @@ class SqliteStore:
         return answer
 
 
-def _error(reason: str) -> StoreError:
+def _error(why: str) -> StoreError:
     return StoreError(
         "RT640",
-        f"the SQLite store cannot be used: {reason}",
+        f"the SQLite store cannot be used: {why}",
         remedy="give it a file in a folder that this process can write, with room on its disk",
     )
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ForeignFileError):
-        return "the file is not a store of this version of Retag"
-    if isinstance(error, OSError):
-        return os.strerror(error.errno) if error.errno else type(error).__name__
-    return printable(str(error))

@@ -7,11 +7,14 @@ schema is renamed `<name>.aside` (one is kept) and made anew. Used on one thread
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
+
+from cmp.errors import printable
 
 _APPLICATION = 0x52455447  # "RETG", in the header's field for this (file(1) shows it)
 _VERSION = 1  # of the schema; any other is set aside
@@ -46,6 +49,8 @@ _DAMAGED = frozenset(
 # What opening and using a file may raise; the third, where a message holds what is no text.
 FAILURES = (sqlite3.Error, OSError, UnicodeDecodeError)
 
+_log = logging.getLogger("retag.store")
+
 Connect = Callable[[Path, float], sqlite3.Connection]
 
 
@@ -64,6 +69,15 @@ def is_damage(error: Exception) -> bool:
 def is_full(error: sqlite3.Error) -> bool:
     """Whether *error* says that there is no room, on the disk or within the file's bound."""
     return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+
+def reason(error: Exception) -> str:
+    """What *error*, one of `FAILURES`, says, on one line."""
+    if isinstance(error, ForeignFileError):
+        return "the file is not a store of this version of Retag"
+    if isinstance(error, OSError):
+        return os.strerror(error.errno) if error.errno else type(error).__name__
+    return printable(str(error))
 
 
 def connect(path: Path, patience: float) -> sqlite3.Connection:
@@ -102,12 +116,15 @@ class SqliteFile:
         except FAILURES as error:
             if not (self._make and is_damage(error)):
                 raise
-            self.set_aside()
+            self.set_aside(error)
             self._connection = self._opened()
         return self._connection
 
-    def set_aside(self) -> None:
-        """Give the file that was opened another name, if it still has this one. Raises OSError."""
+    def set_aside(self, error: Exception) -> None:
+        """Give the file that was opened another name, if it still has this one.
+
+        The log has that, and the *error* that is the reason. Raises OSError.
+        """
         opened = self._identity
         self.close()
         if opened is None or _identity(self._path) != opened:
@@ -119,6 +136,9 @@ class SqliteFile:
                 Path(f"{self._path}{suffix}").replace(f"{self._path}.aside{suffix}")
         with suppress(FileNotFoundError):
             Path(f"{self._path}-shm").unlink()
+        path = printable(str(self._path))
+        why = reason(error)
+        _log.warning("%s: %s; it is %s.aside now, and a new file is made", path, why, path)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -125,7 +125,7 @@ def cut_after_a_page(path: Path) -> None:
     ],
 )
 def test_a_file_that_is_no_store_is_set_aside_and_made_anew(
-    tmp_path: Path, spoil: Callable[[Path], None]
+    tmp_path: Path, spoil: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "store.db"
     spoil(path)
@@ -134,6 +134,10 @@ def test_a_file_that_is_no_store_is_set_aside_and_made_anew(
     assert run(keep_and_read, opened(path)) == (choice("v2"),)
     assert run(lambda store: store.choices("app"), opened(path)) == (choice("v2"),)
     assert (tmp_path / "store.db.aside").read_bytes()[100:4096] == before[100:4096]
+    [told] = caplog.records
+    assert (told.name, told.levelname) == ("retag.store", "WARNING")
+    assert told.getMessage().startswith(f"{path}: ")
+    assert told.getMessage().endswith(f"; it is {path}.aside now, and a new file is made")
 
 
 def test_of_files_that_were_set_aside_the_last_is_kept(tmp_path: Path) -> None:
@@ -488,7 +492,24 @@ def test_whoever_only_looks_makes_nothing_and_sets_nothing_aside(tmp_path: Path)
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_that_another_process_set_aside_already_stays(tmp_path: Path) -> None:
+def test_the_log_says_why_a_file_was_set_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "store.db"
+    a_later_version(path)
+    run(keep_and_read, opened(path))
+
+    assert caplog.messages == [
+        (
+            f"{path}: the file is not a store of this version of Retag; "
+            f"it is {path}.aside now, and a new file is made"
+        )
+    ]
+
+
+def test_a_file_that_another_process_set_aside_already_stays(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "store.db"
     garbage(path)
 
@@ -503,3 +524,4 @@ def test_a_file_that_another_process_set_aside_already_stays(tmp_path: Path) -> 
         choice("v1", age=9),
     )
     assert not path.with_name("store.db.aside").exists()
+    assert caplog.records == []
