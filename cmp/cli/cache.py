@@ -14,6 +14,7 @@ import click
 from cmp.cli.output import output_option, print_json, print_lines
 from cmp.cli.progress import progress
 from cmp.errors import UsageError
+from cmp.registry.observation import View, read_key
 from cmp.rules.rule import Identity
 from cmp.store.open import open_persistent
 from cmp.store.persistent import Contents, Observed, Persistent, StoreError
@@ -65,8 +66,7 @@ def clear(*, text: str, application: str | None) -> None:
       retag cache clear --store /var/cache/retag/store.db my-app
     """
     count = _asked(text, lambda store: store.clear(application))
-    plural = "" if count == 1 else "s"
-    click.echo(f"forgot the choices of {count} Application{plural}", err=True)
+    click.echo(f"forgot the choices of {_counted(count, 'Application')}", err=True)
 
 
 def _asked(text: str, ask: Callable[[Persistent], Awaitable[_Answer]]) -> _Answer:
@@ -99,10 +99,14 @@ def _lines(contents: Contents, now: float) -> Sequence[str]:
     lines += [_observed(each, now) for each in contents.observed]
     count = sum(map(len, contents.choices.values()))
     total = (
-        f"{count} choices of {len(contents.choices)} Applications,"
-        f" {len(contents.observed)} observations, {_size(contents.size)}"
+        f"{_counted(count, 'choice')} of {_counted(len(contents.choices), 'Application')},"
+        f" {_counted(len(contents.observed), 'observation')}, {_size(contents.size)}"
     )
     return [*lines, total]
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _chosen(choice: LastGood) -> str:
@@ -120,12 +124,20 @@ def _rule(kept: str) -> str:
 
 
 def _observed(observed: Observed, now: float) -> str:
-    listed = (
-        "not listed"
-        if observed.observed_at is None
-        else f"{observed.names} tags, {_age(now, observed.observed_at)}"
-    )
-    return f"{observed.key}  {listed}, {observed.described} described, {_size(observed.size)}"
+    view = read_key(observed.key)
+    parts = [f"{observed.described} described", _size(observed.size)]
+    if observed.observed_at is not None:
+        parts = [_counted(observed.names, "tag"), _age(now, observed.observed_at), *parts]
+    elif view is None or view.asked is None:
+        parts = ["not listed", *parts]
+    return f"{_viewed(view) if view else observed.key}  {', '.join(parts)}"
+
+
+def _viewed(view: View) -> str:
+    """Which repository, what of it, and whose login."""
+    login = f"login {view.login}" if view.login else "no login"
+    facts = f": {', '.join(view.facts)}" if view.facts else ""
+    return f"{view.repository}, {login}{facts}"
 
 
 def _age(now: float, instant: float) -> str:
@@ -149,17 +161,22 @@ def _as_json(contents: Contents) -> dict[str, Any]:
             name: [_choice_as_json(choice) for choice in choices]
             for name, choices in contents.choices.items()
         },
-        "observations": [
-            {
-                "key": each.key,
-                "listedAt": None if each.observed_at is None else _time(each.observed_at),
-                "tags": each.names,
-                "described": each.described,
-                "bytes": each.size,
-            }
-            for each in contents.observed
-        ],
+        "observations": [_observed_as_json(each) for each in contents.observed],
         "bytes": contents.size,
+    }
+
+
+def _observed_as_json(observed: Observed) -> dict[str, Any]:
+    view = read_key(observed.key)
+    return {
+        "key": observed.key,
+        "repository": view.repository if view else None,
+        "login": (view.login or None) if view else None,
+        "facts": view.facts if view else [],
+        "listedAt": None if observed.observed_at is None else _time(observed.observed_at),
+        "tags": observed.names,
+        "described": observed.described,
+        "bytes": observed.size,
     }
 
 

@@ -31,6 +31,7 @@ from cmp.errors import (
 )
 from cmp.meter import Meter, Unmetered
 from cmp.reference import Repository
+from cmp.registry.observation import tags_key
 from cmp.registry.port import TagSource
 from cmp.registry.silence import Silences
 from cmp.store import Store
@@ -165,7 +166,7 @@ class ObservedTags:
         With a listing that is not, what cannot be read is not known: the tag may have moved.
         """
         key = self._identity(repository, self._pull_secret)
-        kept = f"{key} {needs}"
+        kept = tags_key(key, needs)
         seen = self._seen.get(key)
         if seen is not None and seen.silent:
             known = await self._store.tags(kept, names)

@@ -5,7 +5,6 @@ Only registries that are listed are ever asked, unless names may be inferred.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from cmp.registry.endpoint import Endpoint, SortMode
 from cmp.registry.http.connections import Connection, Connections, Surroundings
 from cmp.registry.layout import Clock, LayoutSource
 from cmp.registry.logins import source_of, written
+from cmp.registry.observation import View, listing_key
 from cmp.registry.port import TagSource
 from cmp.registry.routing import Route, Routing
 from cmp.tags import Listing, Needs, Tag
@@ -120,7 +120,7 @@ class Registries:
         source = source_of(route.endpoint, pull_secret)
         login = written(source) if source is not None else ""
         url = printable(route.endpoint.base_url)
-        return json.dumps([route.endpoint.prefix, url, route.path, login])
+        return listing_key(View(route.endpoint.prefix, url, route.path, login))
 
     def connection(self, endpoint: Endpoint) -> Connection:
         """What asks *endpoint*, which is over HTTP. Raises `RegistryError`."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cmp.reference import Repository
+from cmp.registry.observation import View, listing_key, tags_key
 from cmp.rules.rule import Identity
 from cmp.store import LastGood, open_store
-from cmp.tags import Listing, Tag
+from cmp.tags import Listing, Needs, Tag
 from tests.cli.conftest import Laptop
 from tests.servers.redis import PASSWORD, Redis
 
@@ -56,6 +58,57 @@ def test_what_is_remembered_is_shown(laptop: Laptop) -> None:
     ]
     assert total.startswith("2 choices of 2 Applications, 2 observations, ")
     assert total.endswith(" KiB")
+
+
+VIEW = View("registry.example.com", "https://registry.example.com", "team/app", "env:LOGIN")
+NEEDS = Needs(created=True, digest=True, platforms=("linux/amd64",))
+
+
+def fill_with_one_of_each(text: str) -> None:
+    """Keep one choice, and what two logins saw of one repository."""
+
+    async def use() -> None:
+        store = open_store(text, environment={})
+        choice = LastGood(RULE.rule, "f", str(REPOSITORY), "v1", None, time.time())
+        await store.keep_choices("app", [choice])
+        key, open_to_all = listing_key(VIEW), listing_key(replace(VIEW, login=""))
+        await store.keep_listing(key, Listing(REPOSITORY, ("v1",), time.time() - 130))
+        await store.keep_tags(tags_key(key, NEEDS), {"v1": Tag("v1")})
+        await store.keep_listing(open_to_all, Listing(REPOSITORY, ("v1", "v2"), time.time() - 130))
+        await store.aclose()
+
+    asyncio.run(use())
+
+
+def test_an_observation_is_shown_with_its_repository_its_login_and_what_was_asked(
+    laptop: Laptop,
+) -> None:
+    fill_with_one_of_each(str(laptop.folder / "store.db"))
+
+    done = laptop.retag("cache", "show", "--store", "./store.db")
+
+    *_, unnamed, listed, described, total = done.stdout.decode().splitlines()
+    app = "registry.example.com/team/app"
+    assert unnamed.startswith(f"{app}, no login  2 tags, 2 min old, 0 described, ")
+    assert listed.startswith(f"{app}, login env:LOGIN  1 tag, 2 min old, 0 described, ")
+    assert described.startswith(
+        f"{app}, login env:LOGIN: build times, digests, linux/amd64  1 described, "
+    )
+    assert total.startswith("1 choice of 1 Application, 3 observations, ")
+
+
+def test_programs_are_told_repository_login_and_facts_of_an_observation(laptop: Laptop) -> None:
+    fill_with_one_of_each(str(laptop.folder / "store.db"))
+
+    done = laptop.retag("cache", "show", "--store", "./store.db", "-ojson")
+
+    shown = json.loads(done.stdout)["observations"]
+    assert {each["repository"] for each in shown} == {str(REPOSITORY)}
+    assert [(each["login"], each["facts"]) for each in shown] == [
+        (None, []),
+        ("env:LOGIN", []),
+        ("env:LOGIN", ["build times", "digests", "linux/amd64"]),
+    ]
 
 
 def test_a_rule_that_another_version_kept_is_shown_as_it_is(laptop: Laptop) -> None:
