@@ -19,6 +19,7 @@ from cmp.errors import (
     UnreachableError,
     UsageError,
 )
+from cmp.lookups import Direct
 from cmp.options import parse_params
 from cmp.pipeline import Generated, Operator, generate, look_closer
 from cmp.policy import Chosen
@@ -85,6 +86,18 @@ def run(
 def images(generated: Generated) -> list[str]:
     """The images that the decisions lead to."""
     return [str(decision.after) for decision in generated.decisions]
+
+
+def test_look_ups_that_the_operator_shares_are_the_ones_that_are_asked() -> None:
+    tags = MemoryTags({})
+    lookups = Direct(MemoryTags(TAGS))
+    operator = Operator(rules_in(SEMVER, "rules.yaml"), tags, Permissions(), lookups=lookups)
+    known = OneApplication(Application(name="web", labels={}, annotations={}))
+    request = Request("web", manifests=pod(f"{APP}:1.0.0"))
+    generated = asyncio.run(generate(request, operator, known, NothingStored()))
+
+    assert images(generated) == [f"{APP}:1.1.0"]
+    assert not tags.asked
 
 
 def test_an_image_under_a_rule_gets_the_newest_allowed_tag_and_others_stay() -> None:

@@ -429,6 +429,19 @@ class TestAStepBack:
         assert served(generated) == [":2.0.0"]
         assert tags.asked == {f"list {APP}": 2}
 
+    def test_descriptions_may_be_older_than_the_listing_that_goes_with_them(self) -> None:
+        class Moved(Short):
+            """Tells of a tag that moved only who asks for nothing older."""
+
+            def since(self, instant: float, /) -> Moved:
+                newer = [Tag("a", created=1), Tag("b", created=2 if instant else 0)]
+                return Moved({APP: newer})
+
+        rules = rules_with("updateStrategy: newest-build")
+        generated = render(rules, tags=Moved({APP: []}), store=chosen_before(rules, "b"))
+
+        assert served(generated) == [":b"]
+
     def test_and_where_it_cannot_be_looked_at_the_last_choice_stays(self) -> None:
         class Once(Short):
             """Answers one time."""

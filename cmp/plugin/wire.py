@@ -23,7 +23,7 @@ LONGEST_STDERR = 4096  # bytes; the text becomes part of the Application's statu
 _MAGIC = b"retag 1 "
 _END = b"\nretag end\n"
 _LONGEST_LINE = 100
-_NAMES = (b"KUBE_VERSION", b"KUBE_API_VERSIONS", b"ARGOCD_APP_PARAMETERS")
+_NAMES = (b"KUBE_VERSION", b"KUBE_API_VERSIONS")
 _PREFIXES = (b"ARGOCD_APP_", b"ARGOCD_ENV_RETAG_")
 
 
