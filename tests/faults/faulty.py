@@ -44,9 +44,15 @@ class FaultyRegistry:
         self._thread.join(PATIENCE)
 
     def fail(self, fault: str) -> None:
-        """From now on everything is answered by *fault*; "" is none, and ends what hangs."""
+        """From now on everything is answered by *fault*; "" is none.
+
+        Connections that hang are cut, unless nothing ever comes of them, as where a firewall
+        forgot them.
+        """
+        forgotten = self._fault == FOR_EVER
         self._fault = fault
-        self._call(self._cut)
+        if not forgotten:
+            self._call(self._cut)
 
     def _call(self, function: Callable[[], None]) -> None:
         assert self._loop is not None
@@ -112,8 +118,14 @@ async def _drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _bo
         await asyncio.sleep(_SLOW)
 
 
+FOR_EVER = "hangs for ever"
 _Fault = Callable[[asyncio.StreamReader, asyncio.StreamWriter, bytes], Awaitable[None]]
-_FAULTS: dict[str, _Fault] = {"hangs after headers": _hang, "half a page": _halve, "drips": _drip}
+_FAULTS: dict[str, _Fault] = {
+    "hangs after headers": _hang,
+    FOR_EVER: _hang,
+    "half a page": _halve,
+    "drips": _drip,
+}
 _STATUSES = {
     "401": (b"401 Unauthorized", b'WWW-Authenticate: Basic realm="tests"\r\n'),
     "429": (b"429 Too Many Requests", b""),

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.faulty import FAULTS, FaultyRegistry
+from tests.faults.faulty import FAULTS, FOR_EVER, FaultyRegistry
 from tests.faults.place import Outcome, Plugin, pod, registries, rules
 from tests.servers import images
 from tests.servers.loopback import PATIENCE
@@ -165,7 +165,7 @@ SAID = {
     "503": ("the registry {name} answered with status 503 for {path}; look into its log [RT550]"),
     KILLED: "{url}: the connection is refused; check the port, and that it runs [RT540]",
 }
-LATE = ("hangs after headers", "drips")
+LATE = ("hangs after headers", FOR_EVER, "drips")
 ANSWERED = ("401", NAMELESS)  # refused, and asked where nothing was seen
 
 
@@ -201,7 +201,7 @@ def test_what_was_seen_serves_those_who_had_it_and_those_who_are_new(
 ) -> None:
     outcome = story.first[application, case]
     assert (outcome.code, outcome.stdout) == (0, served(case, "1.1.0"))
-    line = f"warning: a0: {said(application, case)}; what it held before decides\n"
+    line = f"warning: a0: {said(application, case)}; the tags it listed last decide\n"
     assert without_port(outcome.stderr) == line
 
 
