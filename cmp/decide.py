@@ -208,7 +208,7 @@ def _settle(site: Site, rule: Rule, verdict: Verdict, stays: Former | None) -> D
     if isinstance(choice, Chosen):
         moved = successor(base, choice.tag, verdict.policy.output) or base
         stale = verdict.listing.stale if verdict.listing else ""
-        warning = f"{stale}; what it held before decides" if stale else ""
+        warning = f"{stale}; the tags it listed last decide" if stale else ""
         return Decision(site, rule, verdict, moved, warning)
     if stays is not None:
         kept = successor(base, stays.tag, verdict.policy.output) or base
@@ -224,7 +224,8 @@ def _settle(site: Site, rule: Rule, verdict: Verdict, stays: Former | None) -> D
         "RT530",
         f"the choice is incomplete: {choice.why}",
         where=where,
-        remedy="nothing was chosen before, so there is nothing to fall back to; try again",
+        remedy="nothing was chosen before that could stay; once that is over, "
+        "hard refresh the Application",
     )
 
 

@@ -68,6 +68,12 @@ class RetagError(Exception):
         remedy = f"; {self.remedy}" if self.remedy else ""
         return one_line(f"{where}{self.what}{remedy}", f" [{self.code}]")
 
+    @property
+    def brief(self) -> str:
+        """Where, what and the code, for a line that has a remedy of its own."""
+        where = f"{self.where}: " if self.where else ""
+        return f"{where}{self.what} [{self.code}]"
+
     def at(self, where: str) -> Self:
         """The same error, said to be at *where* besides the place it names itself."""
         moved = copy(self)

@@ -203,7 +203,7 @@ class _Looking:
         try:
             claims = await self.tags.signatures(self.listing.repository, tag.digest)
         except RegistryError as error:
-            why = f"the signatures of {tag.name} could not be read: {error.what}"
+            why = f"the signatures of {tag.name} could not be read: {error.brief}"
             return Kept(Keep.INCOMPLETE, why, choice.refusals)
         digest, keys = tag.digest, self.keys
         verified = await work(

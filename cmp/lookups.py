@@ -35,5 +35,5 @@ class Direct:
         try:
             return await tags.describe(rule.repository, names, needs)
         except RegistryError as error:
-            unread = (Tag(name, fault=Fault.UNREADABLE, detail=error.what) for name in names)
+            unread = (Tag(name, fault=Fault.UNREADABLE, detail=error.brief) for name in names)
             return {tag.name: tag for tag in unread}

@@ -185,13 +185,13 @@ async def step_back(
     if written(choice.tag, policy) == former.tag:
         return None
     if listing.stale and former.observed_at > listing.observed_at:
-        return f"{listing.stale}, and what it held before is older than the last choice"
+        return f"{listing.stale}; the tags it listed last are older than the last choice"
     if name == choice.tag.name or name in listing.names:
         return None  # the digest may move freely, and what is listed was judged
     if policy.time is None and _outranked_by_name(name, choice.tag.name, policy):
         return None
     if listing.stale:
-        return f"{listing.stale}, and what it held before lacks {name}"
+        return f"{listing.stale}; the tags it listed last lack {name}"
     return await _unless_gone(rule, verdict, name, lookups, since=since)
 
 

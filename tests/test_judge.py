@@ -254,7 +254,7 @@ def test_signatures_that_cannot_be_read_never_lead_to_an_older_tag() -> None:
     tags = memory(GOOD, *UNSIGNED)
     tags.unread = UnreachableError("RT501", "timed out")
     choice = verdict(Settings(verify=True), tags, KEYS).choice
-    why = "the signatures of 1.3 could not be read: timed out"
+    why = "the signatures of 1.3 could not be read: timed out [RT501]"
     assert kept(choice) == (Keep.INCOMPLETE, why)
     assert tags.asked[f"signatures {APP}"] == 1
 

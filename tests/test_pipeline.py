@@ -396,7 +396,8 @@ def test_an_incomplete_choice_without_a_last_good_one_fails() -> None:
     rules = ruleset(f"- {{alias: app, imageName: {APP}, {by_date}}}")
     unread = Tag("1", fault=Fault.UNREADABLE, detail="timed out")
     with pytest.raises(
-        RegistryError, match=r"1: it could not be read: timed out.*try again"
+        RegistryError,
+        match=r"1: it could not be read: timed out; nothing .* hard refresh the Appl",
     ) as caught:
         run(pod(f"{APP}:1"), rules, tags=MemoryTags({APP: [unread]}))
     assert caught.value.code == "RT530"

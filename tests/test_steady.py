@@ -461,7 +461,7 @@ class TestAStepBack:
         generated = render(SEMVER, tags=tags)
 
         assert report.warnings(generated) == [
-            "app: the registry is down [RT501]; what it held before decides"
+            "app: the registry is down [RT501]; the tags it listed last decide"
         ]
         explained = report.explain(generated, now=NOW)
         assert "  listed   3 h ago; the registry is down [RT501]" in explained

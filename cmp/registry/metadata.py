@@ -174,7 +174,8 @@ def faulty(error: RegistryError) -> Tag:
         fault = Fault.MALFORMED
     else:
         fault = Fault.UNREADABLE
-    return Tag("", fault=fault, detail=error.what)
+    detail = error.brief if fault is Fault.UNREADABLE else error.what
+    return Tag("", fault=fault, detail=detail)
 
 
 async def _each(

@@ -275,7 +275,7 @@ class ObservedTags:
         self._silences.failed(repository.registry, error)
         seen.before = self._clock() + ASKED_AGAIN
         if not seen.silent:
-            seen.silent, seen.told = error.what, str(error)
+            seen.silent, seen.told = _cause(error).brief, str(error)
         return replace(last, stale=seen.told)
 
     def _hear(self, repository: Repository, seen: _Seen) -> None:
@@ -318,6 +318,12 @@ class ObservedTags:
 
 def _hash(listing: Listing) -> int:
     return hash((listing.names, listing.newest_first))
+
+
+def _cause(error: RegistryError) -> RegistryError:
+    """What *error* says without that it was of a listing, where it says that."""
+    inner = error.__cause__
+    return inner if isinstance(inner, RegistryError) else error
 
 
 def _missed(error: NotFoundError) -> UnreachableError:

@@ -189,7 +189,7 @@ def test_a_passing_fault_makes_the_tag_unreadable(
     tags = describe(content, BUILT, ("v1", "v2"))
 
     assert fault is tags["v1"].fault
-    assert error.what == tags["v1"].detail
+    assert error.brief == tags["v1"].detail
     assert tags["v2"].fault is None
 
 

@@ -433,13 +433,30 @@ def test_with_an_old_listing_old_descriptions_serve_and_nobody_is_asked() -> Non
         old = await desk.tags.describe(APP, ["v1", "v2"], CREATED)
         assert isinstance(old, StaleTags)
         assert old["v1"] == known["v1"]
-        assert old["v2"] == Tag("v2", fault=Fault.UNREADABLE, detail="the connection is refused")
+        assert old["v2"] == Tag(
+            "v2", fault=Fault.UNREADABLE, detail="the connection is refused [RT540]"
+        )
         other = await desk.tags.describe(APP, ["v1"], Needs(digest=True))
         assert other["v1"].fault is Fault.UNREADABLE
         assert len(desk.origin.asked) == asked
         desk.origin.error = None
         await desk.look_again()
         assert not isinstance(await desk.tags.describe(APP, ["v1"], CREATED), StaleTags)
+
+    run(use)
+
+
+def test_of_a_tag_it_is_not_said_that_a_listing_failed() -> None:
+    async def use(desk: Desk) -> None:
+        await desk.look()
+        place = SILENT.at("https://registry.example.com")
+        listing = UnreachableError("RT540", f"Failed to get tags for {APP}: {place}")
+        listing.__cause__ = place
+        desk.origin.error = listing
+        assert (await desk.look()).stale == str(listing)
+        tags = await desk.tags.describe(APP, ["v1"], CREATED)
+        detail = "https://registry.example.com: the connection is refused [RT540]"
+        assert tags["v1"].detail == detail
 
     run(use)
 

@@ -66,7 +66,7 @@ class Lister:
         try:
             return await self._list(call, repository)
         except RegistryError as error:
-            raise _named(error, repository) from None
+            raise _named(error, repository) from error
 
     async def _list(self, call: Call, repository: Repository) -> Listing:
         until = self.monotonic() + LONGEST
