@@ -9,11 +9,11 @@ no effect when it is stated.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from cmp import report
 from cmp.decide import Decision
-from cmp.errors import printable
+from cmp.errors import RetagError, printable
 from cmp.held import Held
 from cmp.parameters import BY_NAME, IMAGES
 from cmp.pipeline import Generated
@@ -39,6 +39,18 @@ def announce(generated: Generated) -> bytes:
         shown[_unused(alias, shown)] = _cut(text)
     if more := len(rows) - len(shown):
         shown[_unused("…", shown)] = f"and {more} more: retag explain shows all"
+    return _announced(shown)
+
+
+def announce_failure(error: RetagError) -> bytes:
+    """The same announcement where nothing could be chosen: the line that a render ends with.
+
+    It is one line of 2,000 characters at most, and of several errors the first.
+    """
+    return _announced({"error": str(error)})
+
+
+def _announced(shown: Mapping[str, str]) -> bytes:
     announcement = BY_NAME[IMAGES].announcement | {"title": _TITLE, "map": shown}
     return json.dumps([announcement]).encode()
 

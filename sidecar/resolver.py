@@ -24,7 +24,7 @@ from cmp.request import Request, without_source
 from cmp.rules import Rule
 from cmp.rules.application import Application
 from cmp.store import Store
-from sidecar.announce import announce
+from sidecar.announce import announce, announce_failure
 
 _logger = logging.getLogger("retag.resolver")
 
@@ -158,10 +158,11 @@ class Resolver:
                 generated = await self._resolve(asked, configuration)
                 stdout = await self._shown(asked, generated, configuration.operator)
         except RetagError as error:
-            return failed(error)
+            return _refused(path, failed(error), error)
         except Exception as error:  # whatever it is, a tenant gets a line and never a traceback
             _logger.exception("a request ended in a bug")
-            return failed(bug(error), BUG)
+            line = bug(error)
+            return _refused(path, failed(line, BUG), line)
         warnings = map(warning_line, report.warnings(generated))
         return Reply(0, _stderr(warnings), stdout)
 
@@ -227,6 +228,13 @@ class Resolver:
 def failed(error: RetagError, exit_code: int | None = None) -> Reply:
     """The reply that says *error*; it exits as the command line would."""
     return Reply(error.exit_code if exit_code is None else exit_code, _stderr(error_lines(error)))
+
+
+def _refused(path: str, reply: Reply, error: RetagError) -> Reply:
+    """*reply*, which says *error*; in the Parameters tab, which would show nothing of it."""
+    if path != wire.PARAMETERS:
+        return reply
+    return Reply(0, reply.stderr, announce_failure(error))
 
 
 def _stderr(lines: Iterable[str]) -> bytes:

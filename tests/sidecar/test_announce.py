@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from cmp.errors import RegistryError
 from cmp.options import Options, parse_json
 from cmp.parameters import ANNOUNCED
 from cmp.pipeline import Generated
-from sidecar.announce import announce
+from sidecar.announce import announce, announce_failure
 from tests.memory import MemoryTags
 from tests.test_pipeline import APP, DB, SEMVER, pod, remembering, ruleset, run
 
@@ -153,6 +154,15 @@ def test_saving_what_is_shown_pins_nothing() -> None:
     before = run(pod(f"{APP}:1.0.0"))
     options = parse_json(saved(announced(before), {"app": "edited"}))
 
+    assert (options.pins, options.freeze) == ({}, False)
+    assert options.values.keys() == {"images"}
+
+
+def test_saving_an_error_that_is_shown_has_no_effect() -> None:
+    [announcement] = json.loads(announce_failure(RegistryError("RT530", "nothing is chosen")))
+    options = parse_json(saved(announcement, {}))
+
+    assert announcement.keys() == announced(run(pod(f"{APP}:1.0.0"))).keys()
     assert (options.pins, options.freeze) == ({}, False)
     assert options.values.keys() == {"images"}
 

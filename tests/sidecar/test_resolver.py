@@ -296,6 +296,50 @@ def test_the_announcement_is_a_json_list() -> None:
     assert "1.1.0" in json.dumps(announced)
 
 
+ERROR = UnreachableError("RT540", "the connection is refused", remedy="check the port")
+
+
+@pytest.mark.parametrize(
+    ("configuration", "environment", "line"),
+    [
+        pytest.param(
+            fixed(MemoryTags({}, error=ERROR)), ENVIRONMENT, str(ERROR), id="a silent registry"
+        ),
+        pytest.param(
+            fixed(faults=[RuleError("RT301", "no YAML"), RuleError("RT302", "other")]),
+            ENVIRONMENT,
+            "no YAML [RT301]",
+            id="several faults",
+        ),
+        pytest.param(
+            fixed(), {**ENVIRONMENT, "ARGOCD_ENV_RETAG_FREEZE": "x"}, "RT2", id="a parameter"
+        ),
+    ],
+)
+def test_the_parameters_tab_says_why_nothing_could_be_chosen(
+    configuration: Fixed, environment: dict[str, str], line: str
+) -> None:
+    plain = answer(configuration, environment=environment)
+    shown = answer(configuration, path=wire.PARAMETERS, environment=environment)
+
+    [announced] = json.loads(shown.stdout)
+    text = announced["map"]["error"]
+    assert (shown.exit_code, announced["name"], len(announced["map"])) == (0, "images", 1)
+    assert line in text
+    assert shown.stderr == plain.stderr
+    assert plain.stderr.decode().splitlines()[0] == f"error: {text}"
+    assert plain.exit_code
+
+
+def test_the_line_in_the_parameters_tab_is_bounded() -> None:
+    faults = [RuleError("RT301", "long\n" * 5000)]
+    [announced] = json.loads(answer(fixed(faults=faults), path=wire.PARAMETERS).stdout)
+    text = announced["map"]["error"]
+    assert len(text) == 2000
+    assert "\n" not in text
+    assert text.endswith(" [RT301]")
+
+
 def begun(
     configuration: Fixed,
     environment: Mapping[str, str] = ENVIRONMENT,
