@@ -14,15 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from cachetools import TLRUCache, TTLCache
-
+from cmp.choices import Choices, Known, Question, is_settled
 from cmp.cosign import PublicKey
 from cmp.errors import UnreachableError
 from cmp.judge import Verdict, judge
 from cmp.lookups import Direct
 from cmp.meter import Meter, Unmetered
-from cmp.policy import Chosen, Keep, Kept, Policy, Settings
-from cmp.reference import Repository
+from cmp.policy import Chosen, Keep, Kept, Policy
 from cmp.registry.cache import GRACE, TTL
 from cmp.registry.port import TagSource
 from cmp.registry.progress import Progress, reporting
@@ -33,46 +31,13 @@ from cmp.tags import Fault, Needs, Tag
 # wait there, and hold what they have read so far. Each registry has its own turns, so that one
 # that hangs keeps nobody from another.
 MOST_AT_ONCE = 32
-# Seconds that a request waits where a look-up has failed in the last `FAILED_FOR` seconds: what
+# Seconds that a request waits where a look-up has failed just now (`Choices.failed`): what
 # is in order again answers in less, and while it is not no request needs to take 10.
 PATIENCE = 1.0
-FAILED_FOR = 60.0
-_MOST_FAILED = 10_000
-# Refusals that the remembered choices hold, each of some 100 bytes that a survey shares with them.
-_MOST_REFUSALS = 500_000
 
-_PASSING = (Keep.INCOMPLETE, Keep.UNREACHABLE)
 _LATE, _STOPPED = "RT532", "RT534"
 
 _log = logging.getLogger("retag.lookups")
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """What is looked up: all that a choice depends on, besides what the registry holds."""
-
-    repository: Repository
-    pull_secret: str
-    settings: Settings
-    keys: tuple[PublicKey, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """*verdict* serves while the clock is before *until*; it knows of nothing before *since*.
-
-    It was looked up for *refresh*, which it serves though that may lie in the future.
-    """
-
-    verdict: Verdict
-    began: float
-    since: float
-    until: float
-    refresh: float
-
-    def serves(self, since: float) -> bool:
-        """Whether it is for who wants nothing from before *since*."""
-        return since <= self.since or since == self.refresh
 
 
 @dataclass(slots=True, eq=False)
@@ -82,7 +47,7 @@ class _Flight:
     *waiting* requests wait for it; it is *queued* until its turn comes.
     """
 
-    question: _Question
+    question: Question
     policy: Policy
     since: float
     refresh: float
@@ -121,14 +86,8 @@ class SharedLookups:
         self._grace = grace
         self._patience = patience
         self._meter = meter or Unmetered()
-        self._known: TLRUCache[_Question, _Known] = TLRUCache(
-            _MOST_REFUSALS,
-            ttu=lambda _question, known, _now: known.until,
-            timer=clock,
-            getsizeof=lambda known: 1 + len(known.verdict.choice.refusals),
-        )
-        self._failed: TTLCache[_Question, _Known] = TTLCache(_MOST_FAILED, FAILED_FOR, clock)
-        self._flights: dict[_Question, _Flight] = {}
+        self._choices = Choices(clock)
+        self._flights: dict[Question, _Flight] = {}
         self._running: set[asyncio.Task[Verdict]] = set()
         self._turns: dict[str, asyncio.Semaphore] = {}  # by registry: rules name a few
 
@@ -141,8 +100,8 @@ class SharedLookups:
     ) -> None:
         """Begin the look-up, if it is needed, for a request that will ask for its verdict."""
         if policy.decided() is None:
-            question = _Question(rule.repository, rule.pull_secret, policy.settings, tuple(keys))
-            if self._remembered(question, since) is None:
+            question = Question(rule.repository, rule.pull_secret, policy.settings, tuple(keys))
+            if self._choices.known(question, since) is None:
                 self._flight(question, policy, since)
 
     async def verdict(
@@ -160,18 +119,18 @@ class SharedLookups:
         """
         if policy.decided() is not None:
             return await judge(rule.repository, policy, self._tags, keys)
-        question = _Question(rule.repository, rule.pull_secret, policy.settings, tuple(keys))
-        known = self._remembered(question, since)
+        question = Question(rule.repository, rule.pull_secret, policy.settings, tuple(keys))
+        known = self._choices.known(question, since)
         result = "miss" if known is None else "hit"
         self._meter.count("retag_memo_total", memo="choices", result=result)
         if known is not None:
-            return known.verdict
+            return known
         flight = self._flight(question, policy, since)
-        failed = self._failed.get(question)
-        if failed is None or not failed.serves(since):
+        failed = self._choices.failed(question, since)
+        if failed is None:
             return await self._wait(flight, ends)
         soon = min(ends, self._clock() + self._patience)
-        return await self._wait(flight, soon, failed.verdict)
+        return await self._wait(flight, soon, failed)
 
     async def describe(
         self,
@@ -198,11 +157,7 @@ class SharedLookups:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    def _remembered(self, question: _Question, since: float) -> _Known | None:
-        known = self._known.get(question)
-        return known if known is not None and known.serves(since) else None
-
-    def _flight(self, question: _Question, policy: Policy, since: float) -> _Flight:
+    def _flight(self, question: Question, policy: Policy, since: float) -> _Flight:
         """The look-up that is under way, if it knows of nothing before *since*; or a new one."""
         flight = self._flights.get(question)
         if flight is None or (flight.since < since and flight.refresh != since):
@@ -239,9 +194,8 @@ class SharedLookups:
         verdict = _no_verdict(flight, _LATE, _how_far(flight))
         if not flight.queued and not str(flight.progress):
             since = max(flight.since, self._wall() - (self._clock() - flight.began))
-            self._failed[flight.question] = _Known(
-                verdict, flight.began, since, flight.began, flight.refresh
-            )
+            known = Known(verdict, flight.began, since, flight.began, flight.refresh)
+            self._choices.keep_failed(flight.question, known)
         return verdict
 
     async def _look(self, flight: _Flight) -> Verdict:
@@ -260,24 +214,16 @@ class SharedLookups:
         return verdict
 
     def _remember(self, flight: _Flight, verdict: Verdict) -> None:
-        """Keeps *verdict*, unless that of a later look-up is there."""
+        """Keep *verdict* for as long as what it was made from serves."""
         learned, now = flight.progress, self._clock()
-        settled = isinstance(verdict.choice, Chosen) or verdict.choice.keep not in _PASSING
-        longest = flight.began + self._ttl if settled else now + self._grace
+        longest = flight.began + self._ttl if is_settled(verdict) else now + self._grace
         oldest = flight.began if math.isinf(learned.oldest) else learned.oldest
         seen = self._wall() - (now - oldest)
         if verdict.listing is not None:
             seen = min(seen, verdict.listing.observed_at)
         since, until = max(flight.since, seen), min(longest, learned.until)
-        known = _Known(verdict, flight.began, since, until, flight.refresh)
-        if settled:
-            self._failed.pop(flight.question, None)
-        else:
-            self._failed[flight.question] = known
-        before = self._known.get(flight.question)
-        newest = before is None or before.began <= known.began
-        if newest and self._known.getsizeof(known) <= self._known.maxsize:
-            self._known[flight.question] = known
+        known = Known(verdict, flight.began, since, until, flight.refresh)
+        self._choices.keep(flight.question, known)
 
     def _forget(self, flight: _Flight) -> None:
         """Whoever asks from now on begins another."""

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cmp.choices import FAILED_FOR
 from cmp.errors import UnreachableError
 from cmp.judge import Verdict
 from cmp.policy import Chosen, Keep, Kept, compile_policy
 from cmp.registry.cache import CachedTags
 from cmp.rules import Application, Rule, rules_for, rules_in
-from cmp.shared import FAILED_FOR, MOST_AT_ONCE, SharedLookups
+from cmp.shared import MOST_AT_ONCE, SharedLookups
 from cmp.tags import Fault, Needs
 from tests.cosign.cases import key
 from tests.metering import Metered
