@@ -102,7 +102,7 @@ class ManifestError(RetagError):
 class RenderError(RetagError):
     """The renderer failed, or what it was asked for is refused.
 
-    *output* is the child's stderr, whole, printed before the line.
+    *output* is what the child says is wrong, printed before the line.
     """
 
     exit_code = 4

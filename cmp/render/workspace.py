@@ -16,6 +16,13 @@ from cmp.render import child
 
 # Before each line of Go's `log`. Argo CD stores the text, and would store it anew each time.
 _TIME = re.compile(r"^[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} ", re.MULTILINE)
+# Where Go's runtime begins to show its stacks, with addresses that are others each time; and the
+# lines before it that have some: `runtime: out of memory: …`, `[signal SIGSEGV: …]`.
+_STACKS = re.compile(r"^(?:goroutine [0-9]+ .*\[.*\]:|runtime stack:)$", re.MULTILINE)
+_OF_RUNTIME = re.compile(r"^(?:runtime: |\[signal ).*\n?", re.MULTILINE)
+_ADDRESS = re.compile(r"\b0x[0-9a-f]+")
+# What cobra writes behind an error; a chart's own message may have the word, too.
+_USAGE = re.compile(r"^Usage:\n +(?:helm|kustomize) ", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +45,8 @@ class Workspace:
     ) -> bytes:
         """What the program writes to stdout, in the folder *cwd*; see `child.environment`.
 
-        Raises `RenderError` as `child.run`; paths in its output start at the repository, so that
-        equal failures have equal texts wherever the checkout lies.
+        Raises `RenderError` as `child.run`; paths in its output start at the repository, and
+        stacks of a crash are left out, so that equal failures have equal texts.
         """
         environment = child.environment(
             self.private, os.environ, network=network, programs=programs
@@ -47,7 +54,7 @@ class Workspace:
         try:
             return child.run(arguments, cwd=cwd, environment=environment, ends=self.ends)
         except RenderError as error:
-            error.output = self._without_places(error.output)
+            error.output = self._without_places(_complaint(error.output))
             if not network and any(sign in error.output for sign in child.SIGNS_OF_FETCHING):
                 error.remedy = "nothing may be fetched over the network: put it into the source"
             raise
@@ -57,6 +64,16 @@ class Workspace:
         for place in (*copies, self.private, self.root):
             text = text.replace(f"{place}{os.sep}", "").replace(str(place), ".")
         return _TIME.sub("", text)
+
+
+def _complaint(stderr: str) -> str:
+    """What *stderr* says is wrong, without the stacks of a crash or a text of usage behind it."""
+    if stacks := _STACKS.search(stderr):
+        reason = _OF_RUNTIME.sub("", stderr[: stacks.start()])
+        return _ADDRESS.sub("0x…", reason).rstrip() + "\n"
+    if usage := _USAGE.search(stderr):
+        return stderr[: usage.start()] or stderr
+    return stderr
 
 
 @contextmanager

@@ -235,3 +235,72 @@ def test_what_fails_for_want_of_a_network_says_so(
         space.run(program, "build", cwd=tmp_path, network=network)
 
     assert ("nothing may be fetched" in caught.value.remedy) is says_so
+
+
+_STACKS = """
+goroutine 1 gp=0x20d2f8b661e0 m=4 mp=0x20d2f8bcf808 [running]:
+runtime.throw({0x3638cb1?, 0x2eff?})
+\t/usr/local/go/src/runtime/panic.go:1229 +0x48 fp=0x20d2f93b32c8 sp=0x20d2f93b3298 pc=0x127c2c8
+"""
+_OUT_OF_MEMORY = f"""\
+runtime: out of memory: cannot allocate 100663296-byte block (242909184 in use)
+fatal error: out of memory
+{_STACKS}"""
+_OVERFLOW = """\
+runtime: goroutine stack exceeds 1000000000-byte limit
+runtime: sp=0xc0200e0390 stack=[0xc0200e0000, 0xc0400e0000]
+fatal error: stack overflow
+
+runtime stack:
+runtime.throw({0x4a1b2c, 0xe})
+"""
+_NIL = f"""\
+walk.go:74: found symbolic link in path
+panic: runtime error: invalid memory address or nil pointer dereference
+[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x47b3e9]
+{_STACKS}exit status 2
+"""
+_PANIC = f"panic: (*main.fault) 0xc000012345\n{_STACKS}"
+_USAGE = """\
+Error: no image specified
+Usage:
+  kustomize edit set image [flags]
+
+Examples:
+
+The command
+"""
+_OWN_USAGE = """\
+Error: execution error at (c/templates/a.yaml:1:4):
+Usage:
+  set image.tag to a version
+goroutine 1 is no stack
+runtime: docker
+"""
+
+
+@pytest.mark.parametrize(
+    ("stderr", "output"),
+    [
+        pytest.param(_OUT_OF_MEMORY, "fatal error: out of memory\n", id="out of memory"),
+        pytest.param(_OVERFLOW, "fatal error: stack overflow\n", id="stack overflow"),
+        pytest.param(_NIL, "\n".join(_NIL.splitlines()[:2]) + "\n", id="nil pointer"),
+        pytest.param(_PANIC, "panic: (*main.fault) 0x…\n", id="an address in a panic"),
+        pytest.param(_USAGE, "Error: no image specified\n", id="usage behind an error"),
+        pytest.param(_USAGE[26:], _USAGE[26:], id="nothing but usage"),
+        pytest.param(_OWN_USAGE, _OWN_USAGE, id="a chart's own words"),
+    ],
+)
+def test_of_a_crash_and_of_usage_only_what_is_wrong_is_told(
+    tmp_path: Path, stderr: str, output: str
+) -> None:
+    (tmp_path / "stderr").write_text(stderr)
+    program = _script(tmp_path, "cat stderr >&2; exit 2")
+
+    with (
+        workspace(tmp_path, tmp_path, seconds=_LATER) as space,
+        pytest.raises(RenderError) as caught,
+    ):
+        space.run(program, "x", cwd=tmp_path, programs=True)
+
+    assert caught.value.output == output
