@@ -266,6 +266,10 @@ def _how_far(flight: _Flight) -> str:
 
 
 def _no_verdict(flight: _Flight, code: str, why: str) -> Verdict:
-    error = UnreachableError(code, why, remedy="nothing was chosen before; refresh again soon")
+    error = UnreachableError(
+        code,
+        why,
+        remedy="nothing was chosen before that could stay; hard refresh the Application in a moment",
+    )
     choice = Kept(Keep.INCOMPLETE, why)
     return Verdict(flight.question.repository, flight.policy, choice, error=error)
