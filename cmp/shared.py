@@ -269,7 +269,7 @@ def _no_verdict(flight: _Flight, code: str, why: str) -> Verdict:
     error = UnreachableError(
         code,
         why,
-        remedy="nothing was chosen before that could stay; hard refresh the Application in a moment",
+        remedy="nothing was chosen before that could stay; hard refresh the Application soon",
     )
     choice = Kept(Keep.INCOMPLETE, why)
     return Verdict(flight.question.repository, flight.policy, choice, error=error)

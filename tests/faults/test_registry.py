@@ -173,7 +173,8 @@ def said(application: str, case: str) -> str:
     """Why there is no listing."""
     host, path = _host(case), "cold" if application == "cold" else "app"
     if case in LATE and application == "cold":
-        return f"still asking {host}; nothing was chosen before that could stay; hard refresh the Application in a moment [RT532]"
+        remedy = "nothing was chosen before that could stay; hard refresh the Application soon"
+        return f"still asking {host}; {remedy} [RT532]"
     if case in LATE:
         return (
             f"the registry {host} gave no whole answer in 8 s; "
