@@ -113,15 +113,17 @@ def _references(text: str) -> list[str] | None:
     """
     found: list[str] = []
     key, indent = "", -1
-    for line in text.split("\n"):
+    for line in filter(_is_something, text.split("\n")):
         stripped = line.lstrip(" ")
-        if not stripped or stripped[0] == "#" or line == "---":
-            continue
         name, colon, rest = line.partition(":")
         if colon and name and _LETTERS.issuperset(name) and rest[:1] in {"", " "}:
             key, indent = name.lower(), -1
-            if key in _LISTS and rest.strip(" "):
-                return None
+            if key in _LISTS and (stated := rest.strip(" ")):
+                items = _in_one_line(stated)
+                if items is None:
+                    return None
+                found += items
+                key = ""  # nothing may follow that belongs to it
         elif key in _LISTS:
             start = len(line) - len(stripped)
             path = stripped[2:].strip(" ")
@@ -132,6 +134,18 @@ def _references(text: str) -> list[str] | None:
         elif not key or not (line[0] == " " or line == "-" or line.startswith("- ")):
             return None
     return found
+
+
+def _is_something(line: str) -> bool:
+    return line.lstrip(" ")[:1] not in {"", "#"} and line != "---"
+
+
+def _in_one_line(stated: str) -> list[str] | None:
+    """The items of `[a, b]`; None if it is anything else, or holds anything but plain paths."""
+    if stated[0] != "[" or stated[-1] != "]":
+        return None
+    items = [item.strip(" ") for item in stated[1:-1].split(",")]
+    return items if all(map(_is_path, items)) else None
 
 
 def _is_path(text: str) -> bool:

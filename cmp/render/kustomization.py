@@ -39,6 +39,8 @@ _KEY = re.compile(r"(?P<name>\w+):(?:\s+(?P<value>[^\s#].*)?(?:#.*)?)?")
 _ITEM = re.compile(
     r"(?P<start> *-) +(?P<quote>['\"]?)(?P<text>[\w./][^\s'\"#\\]*)(?P=quote) *(?: #.*)?"
 )
+_ONE = r" *[\w./][\w./-]* *"
+_IN_ONE_LINE = re.compile(rf"\[(?P<items>{_ONE}(?:,{_ONE})*)\] *(?: #.*)?", re.ASCII)
 _WITHIN = re.compile(r" .*|-(?: .*)?")
 # YAML in a list instead of a reference to it, as kustomize writes it.
 _INLINE = re.compile(r"^- \|.*\n(?:(?: .*)?\n)*", re.MULTILINE)
@@ -127,7 +129,10 @@ def _items(text: str) -> list[tuple[int, str]]:
         if _NOTHING.fullmatch(line):
             continue
         if opened := _KEY.fullmatch(line):
-            key, start = _key(opened), ""
+            key, start = opened["name"].casefold(), ""  # Go's JSON ignores case, so kustomize
+            if key in _LISTS and opened["value"]:
+                found += [(number, item) for item in _in_one_line(opened["value"])]
+                key = ""  # nothing may follow that belongs to it
         elif key not in _LISTS:
             _check_within(key, line)
         else:
@@ -137,11 +142,12 @@ def _items(text: str) -> list[tuple[int, str]]:
     return found
 
 
-def _key(opened: re.Match[str]) -> str:
-    key = opened["name"].casefold()  # Go's JSON, which kustomize reads, ignores case
-    if key in _LISTS and opened["value"]:
+def _in_one_line(value: str) -> list[str]:
+    """The items of `[a, b]`."""
+    stated = _IN_ONE_LINE.fullmatch(value)
+    if stated is None:
         raise _NotPlainError
-    return key
+    return [item.strip(" ") for item in stated["items"].split(",")]
 
 
 def _check_within(key: str, line: str) -> None:

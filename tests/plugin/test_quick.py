@@ -192,6 +192,15 @@ TREES: dict[str, dict[str, bytes]] = {
         "base/Kustomization": b"Resources: \n- below/a.yaml\nimages:\n- name: x\n  newTag: '1'\n",
         "base/below/a.yaml": OBJECT,
     },
+    "lists in one line": {
+        "app/kustomization.yaml": b"resources: [../base,./a.yaml]\nBases:  [ ../other ]  \n",
+        "app/a.yaml": OBJECT.replace(b"a\n", b"b\n"),
+        "base/kustomization.yaml": b"# mine\nresources: [a.yaml]\n\n# yours\nnamePrefix: x-\n",
+        "base/a.yaml": OBJECT,
+        "other/kustomization.yaml": b"resources: [a-c_1.yaml, b/c.yaml]\nnameSuffix: -x\n",
+        "other/a-c_1.yaml": OBJECT,
+        "other/b/c.yaml": OBJECT.replace(b"a\n", b"c\n"),
+    },
     "twice the same component": {
         "app/kustomization.yaml": b"resources: \n- a.yaml\ncomponents:\n- ../c\n- ../c/\n",
         "app/a.yaml": OBJECT,
@@ -202,7 +211,25 @@ TREES: dict[str, dict[str, bytes]] = {
     },
 }
 ODD_TREES: dict[str, dict[str, bytes]] = {
-    "a list in one line": {"app/kustomization.yaml": b"resources: [a.yaml]\n"},
+    **{
+        f"a list in one line with {what}": {"app/kustomization.yaml": text}
+        for what, text in {
+            "nothing": b"resources: []\n",
+            "quotes": b'resources: ["a.yaml"]\n',
+            "a comment": b"resources: [a.yaml] # mine\n",
+            "a last comma": b"resources: [a.yaml,]\n",
+            "a blank in a name": b"resources: [a.yaml b.yaml]\n",
+            "a list": b"resources: [[a.yaml]]\n",
+            "no end": b"resources: [a.yaml\n",
+            "no beginning": b"resources: a.yaml]\n",
+            "its end in the next line": b"resources: [a.yaml\n]\n",
+            "items behind it": b"resources: [a.yaml]\n- a.yaml\n",
+            "text behind it": b"resources: [a.yaml]\n  a\n",
+            "an absolute path": b"resources: [/etc]\n",
+            "a link": b"resources: [l]\n",
+            "the way out": b"resources: [a.yaml, ../../other]\n",
+        }.items()
+    },
     "quotes": {"app/kustomization.yaml": b'resources:\n- "a.yaml"\n'},
     "an item that is no path": {"app/kustomization.yaml": b"resources:\n- |\n  kind: A\n"},
     "an absolute path": {"app/kustomization.yaml": b"resources:\n- /etc\n"},
@@ -358,17 +385,63 @@ LINES = st.sampled_from(
 )
 
 
-@given(st.lists(LINES, max_size=6).map("\n".join))
+ITEMS = st.sampled_from(
+    [
+        *(
+            "a.yaml",
+            "../base",
+            "../../other",
+            "l",
+            "l/a.yaml",
+            "./..",
+            "/etc",
+            "",
+            "-",
+            "- a.yaml",
+        ),
+        *("'a.yaml'", '"../../other"', "[a.yaml]", "[", "]", "{}", "&a l", "*a", "!!str l", "a b"),
+        *("a: b", "? l", "#", "a.yaml #", "null", "1", "github.com/a/b", "a.yaml\n  ", "\n- l"),
+    ]
+)
+BLANKS = st.sampled_from(["", "", " ", "  ", "\t", "\n", "\n  "])
+LISTS_IN_ONE_LINE = st.builds(
+    "{}{}{}{}".format,
+    st.sampled_from(["resources:", "bases:", "Components:", "patches:", "namePrefix: 'a\nbases:"]),
+    st.sampled_from([" [", "  [ ", "[", " ", " &a [", " [ #\n", "\n  [", " # ["]),
+    st.lists(
+        st.builds("{}{}{}".format, BLANKS, ITEMS, BLANKS) | st.sampled_from(["a.yaml", "../base"]),
+        max_size=3,
+    ).map(",".join),
+    st.sampled_from(
+        ["]", "]", " ] ", ",]", "] # x", "]]", "]#", "", "\n]", "\n  ]", "] l", "]: l"]
+    ),
+)
+
+
+@given(st.lists(LINES | LISTS_IN_ONE_LINE, max_size=6).map("\n".join))
 def test_what_counts_as_plain_refers_to_nothing_outside(text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        base = {"base/kustomization.yaml": b"resources:\n- a.yaml\n", "base/a.yaml": OBJECT}
-        link = {"app/l": b"-> ../../other"}
-        kustomization = {"app/kustomization.yaml": text.encode()}
-        source = tree(Path(folder).resolve(), {**base, **link, **kustomization})
+        source = hostile(Path(folder).resolve(), text)
         root = source.parent
         if is_plain(source, root):
             with workspace(root, source, seconds=20) as space:
                 check_references(space, remote=False)
+
+
+@given(LISTS_IN_ONE_LINE | st.tuples(LISTS_IN_ONE_LINE, LINES).map("\n".join))
+def test_a_list_in_one_line_has_the_same_bytes_or_is_left_to_others(text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        source = hostile(Path(folder).resolve(), text)
+        if is_plain(source, source.parent):
+            built = quickly(source, ARGOCD_APP_SOURCE_PATH="app")
+            assert built is None or built == fully(source, ARGOCD_APP_SOURCE_PATH="app")
+
+
+def hostile(folder: Path, text: str) -> Path:
+    """A source of that kustomization, beside a base and with a link out of its repository."""
+    base = {"base/kustomization.yaml": b"resources:\n- a.yaml\n", "base/a.yaml": OBJECT}
+    link = {"app/l": b"-> ../../other"}
+    return tree(folder, {**base, **link, "app/kustomization.yaml": text.encode()})
 
 
 @pytest.mark.parametrize("parent", [{}, {"LANG": "C", "TZ": "UTC", "SECRET": "x", "LC_ALL": "C"}])
