@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from typing import TypeVar
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from cmp.errors import ResolverError
 from sidecar.admission import LARGEST, Admission
 
+_T = TypeVar("_T")
 NEVER, PAST = 1e9, 0.0  # in the time of the event loop
 
 
@@ -21,7 +23,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def stays(waiting: Coroutine[object, object, None]) -> asyncio.Task[None]:
+async def stays(waiting: Coroutine[object, object, _T]) -> asyncio.Task[_T]:
     """*waiting* as a task that is seen to wait."""
     task = asyncio.create_task(waiting)
     await settle()
