@@ -19,6 +19,7 @@ from cmp.errors import ResolverError
 from cmp.meter import Meter
 from cmp.plugin import wire
 from sidecar.admission import Admission, Body
+from sidecar.protocol import ENVIRONMENT_CAME
 from sidecar.resolver import Reply, failed
 
 PATIENCE = 15.0  # seconds that a request may wait for its turn; the plugin gives up after 20
@@ -143,12 +144,14 @@ class App:
         start = 0
         async for chunk in request.stream():
             received += chunk
-            if await body.grow(len(received)):
-                late.reschedule(_now() + self._rush)
             if environment is None:
                 environment, start = _environment(received) or (None, 0)
                 if environment is not None:
                     self._answers.begin(environment)
+                if environment is not None or len(received) > self._admission.small:
+                    request.scope["state"][ENVIRONMENT_CAME]()
+            if await body.grow(len(received)):
+                late.reschedule(_now() + self._rush)
             if len(received) - start > wire.LARGEST_MANIFESTS:
                 what = f"the manifests are longer than {wire.LARGEST_MANIFESTS} bytes"
                 remedy = "split the Application; Argo CD takes no more from a plugin either"

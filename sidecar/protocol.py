@@ -27,21 +27,25 @@ LARGEST_HEAD = 16 * 1024  # bytes; the plugin's has about 100
 # Bytes of a request that are no body. Chunks of a byte each take 200 ms for as many as the system
 # hands over at once, and nobody else would be served meanwhile.
 MOST_FRAMING = 256 * 1024
+# In the state of a request: what the application calls when it has the environment. Only it knows.
+ENVIRONMENT_CAME = "environment_came"
 _SLICE = 16 * 1024  # bytes looked at before the framing is counted
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds from the connection to its whole *head*, from there to the whole *body*, and from
-    there to the end of the *answer*; and how many *connections* there may be.
+    """Seconds from the connection to its whole *head*, from there to the whole environment again
+    as many, from there to the whole *body*, and from there to the end of the *answer*; and how
+    many *connections* there may be.
 
-    The plugin gives up after 20 s, most of which may lie between head and body: it renders then.
+    The plugin sends head and environment at once, and gives up after 20 s, most of which may lie
+    between these and the manifests: it renders then.
     """
 
     head: float = 5.0
     body: float = 25.0
     answer: float = 25.0
-    connections: int = 256
+    connections: int = 512
 
 
 class Gate:
@@ -59,13 +63,14 @@ class Gate:
     def enter(self, connection: GuardedProtocol, transport: asyncio.BaseTransport) -> bool:
         """Whether *connection* may stay.
 
-        Where there are too many, the one that has been silent longest makes room.
+        Where there are too many, the one that has sent no head for longest makes room; if all
+        have, the one that has sent no environment.
         """
         if self._uids is not None and not self._may_connect(_peer_uid(transport), self._uids):
             self.refused("uid")
             return False
         if len(self._connected) >= self.limits.connections:
-            silent = next((each for each in self._connected if each.silent), None)
+            silent = self._silent("head") or self._silent("environment")
             if silent is None:
                 self.refused("limit")
                 return False
@@ -88,6 +93,10 @@ class Gate:
     def refused(self, reason: str) -> None:
         """Count a connection that did not end by itself."""
         self._meter.count("retag_connections_refused_total", reason=reason)
+
+    def _silent(self, stage: str) -> GuardedProtocol | None:
+        """The one that has been in *stage* for longest."""
+        return next((each for each in self._connected if each.stage == stage), None)
 
     def _may_connect(self, uid: int, uids: frozenset[int]) -> bool:
         if uid in uids:
@@ -120,7 +129,7 @@ class GuardedProtocol(H11Protocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._gate = gate
-        self._stage = ""
+        self.stage = ""  # what has not come yet
         self._framing = 0  # bytes
         self._timer: asyncio.TimerHandle | None = None
 
@@ -143,9 +152,11 @@ class GuardedProtocol(H11Protocol):
     def _receive(self, data: bytes) -> None:
         held = self._held
         super().data_received(data)
-        if self._stage == "head" and self.cycle is not None:
-            self._enter("body", self._gate.limits.body)
-        if self._stage == "body" and not self.cycle.more_body:
+        if self.stage == "head" and self.cycle is not None:
+            self._enter("environment", self._gate.limits.head)
+            # The application begins with the request in the loop's next turn.
+            self.scope["state"][ENVIRONMENT_CAME] = self._environment_came
+        if self.stage in {"environment", "body"} and not self.cycle.more_body:
             self._enter("answer", self._gate.limits.answer)
         self._framing += len(data) - (self._held - held)
         if self._framing > MOST_FRAMING:
@@ -154,7 +165,7 @@ class GuardedProtocol(H11Protocol):
     @property
     def _held(self) -> int:
         """Bytes of the body that nobody has fetched yet."""
-        return len(self.cycle.body) if self._stage != "head" else 0
+        return len(self.cycle.body) if self.stage != "head" else 0
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""
@@ -164,20 +175,19 @@ class GuardedProtocol(H11Protocol):
         self._gate.leave(self)
         super().connection_lost(exc)
 
-    @property
-    def silent(self) -> bool:
-        """Whether no whole head has come yet."""
-        return self._stage == "head"
-
     def cut(self, reason: str) -> None:
         """End the connection, whatever is under way."""
         self._gate.refused(reason)
         self.transport.abort()
 
+    def _environment_came(self) -> None:
+        if self.stage == "environment":
+            self._enter("body", self._gate.limits.body)
+
     def _enter(self, stage: str, seconds: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._stage = stage
+        self.stage = stage
         self._timer = self.loop.call_later(seconds, self.cut, stage)
 
 

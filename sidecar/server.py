@@ -26,7 +26,7 @@ from sidecar.unixsocket import UnixSocket
 
 GRACE = 20.0  # seconds for requests in work when the end is asked for; the plugin waits no longer
 _LAST_WORDS = 1.0  # seconds for the replies to what the end of the grace interrupts
-_BACKLOG = 512  # connections that the kernel accepts for us; more than are let in at a time
+_BACKLOG = 1024  # connections that the kernel accepts for us; more than are let in at a time
 _PROBES = Limits(head=5.0, body=5.0, answer=10.0, connections=32)  # of kubelets and Prometheus
 
 

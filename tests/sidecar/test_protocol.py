@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.admission import SMALL
 from sidecar.protocol import Limits
 from tests.servers.resolver import (
     PATIENCE,
@@ -26,6 +27,8 @@ from tests.servers.resolver import (
     served,
     until,
 )
+
+LARGE = chunked(body_of(b"", {"ARGOCD_APP_PARAMETERS": "x" * (SMALL + 1)})[:-1])[:-5]
 
 
 @pytest.fixture
@@ -51,6 +54,49 @@ def test_silent_connections_make_room_for_one_that_speaks(path: Path) -> None:
             await asyncio.gather(*ends, return_exceptions=True)  # most were cut
 
     asyncio.run(run())
+
+
+def test_at_the_limit_who_renders_stays_and_who_sent_no_environment_makes_room(path: Path) -> None:
+    async def run() -> None:
+        echo = Echo()
+        limits = Limits(head=PATIENCE, body=PATIENCE, connections=4)
+        async with served(path, echo, limits=limits) as server:
+            connections = []
+            whole = chunked(body_of(b"a: 1\n"))
+            for begun in (whole[:-5], b"", whole[:9], None):
+                reader, writer = await asyncio.open_unix_connection(path)
+                writer.write(head_of() + begun if begun is not None else head_of()[:-2])
+                connections.append((reader, writer))
+                await until(
+                    lambda: server.meter.gauges.get("retag_connections", 0) == len(connections)
+                )
+            await until(lambda: len(echo.begun) == 1)
+            await until(lambda: server.meter.gauges.get("retag_requests_in_flight") == 3)
+            held = []
+            for cut in (3, 1, 2):  # no head; no environment, the one that came first
+                reader, writer = await asyncio.open_unix_connection(path)
+                writer.write(head_of() + whole[:-5])
+                held.append((reader, writer))
+                await until(lambda: len(echo.begun) == 1 + len(held))
+                assert await _end_of(connections[cut][0]) == b""
+            assert await send_raw(path, request_of(b"b: 1\n")) == b""  # now all of them render
+            for reader, writer in (connections[0], *held):
+                writer.write(b"0\r\n\r\n")
+                assert reply_in(await reader.read()).stdout == b"a: 1\n"
+            for _, writer in (*connections, *held):
+                writer.close()
+            ends = (writer.wait_closed() for _, writer in (*connections, *held))
+            await asyncio.gather(*ends, return_exceptions=True)  # some were cut
+
+    asyncio.run(run())
+
+
+async def _end_of(reader: asyncio.StreamReader) -> bytes:
+    """What comes until the connection ends; b"" where it is cut."""
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""
 
 
 def test_where_all_connections_are_at_work_another_is_closed_at_once(path: Path) -> None:
@@ -84,15 +130,18 @@ def test_a_uid_that_is_not_listed_is_cut_off(path: Path) -> None:
     [
         pytest.param(b"", "head", id="nothing"),
         pytest.param(head_of()[:-2], "head", id="a head that does not end"),
-        pytest.param(head_of(), "body", id="no body"),
+        pytest.param(head_of(), "environment", id="no body"),
+        pytest.param(head_of() + chunked(body_of(b"")[:-1])[:-5], "environment", id="part of it"),
+        pytest.param(head_of() + chunked(body_of(b""))[:-5], "body", id="no manifests"),
         pytest.param(head_of() + chunked(body_of(b"a"))[:-2], "body", id="a body without end"),
+        pytest.param(head_of() + LARGE[:-1], "body", id="an environment that may have to wait"),
     ],
 )
 def test_who_does_not_go_on_is_cut_off(path: Path, sent: bytes, reason: str) -> None:
     async def run() -> None:
         patient = Limits(head=PATIENCE, body=PATIENCE)
-        limits = replace(patient, head=0.05) if reason == "head" else replace(patient, body=0.05)
-        async with served(path, Echo(), limits=limits) as server:
+        short = replace(patient, body=0.05) if reason == "body" else replace(patient, head=0.05)
+        async with served(path, Echo(), limits=short) as server:
             assert await send_raw(path, sent) == b""
             assert server.meter.counts["retag_connections_refused_total", reason] == 1
 
