@@ -8,7 +8,7 @@ decides whether the tag in the manifest stays or the render fails.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cmp.assign import assign, broken_rule, place_of
@@ -37,6 +37,7 @@ from cmp.steady import (
 )
 from cmp.store import LastGood
 from cmp.tags import is_tag
+from cmp.threads import MANY_IMAGES, work
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,10 @@ async def decide(
     _check_pins(asked.options, matched)
     past = Past.of(asked.earlier, application.images)
     policies = {rule: policy_of(rule, asked.options) for rule in matched.rules}
-    assigned, held, errors = assign(sites, Holding(matched, policies, past, asked.options))
-    rules = list(dict.fromkeys(rule for _, rule in assigned))
+    holding = Holding(matched, policies, past, asked.options)
+    is_long = len(sites) > MANY_IMAGES
+    assigned, held, errors = await work(lambda: assign(sites, holding), is_long=is_long)
+    rules = await work(lambda: list(dict.fromkeys(rule for _, rule in assigned)), is_long=is_long)
     answers = dict(
         zip(
             rules,
@@ -101,21 +104,19 @@ async def decide(
             strict=True,
         )
     )
-    decisions: list[Decision] = []
-    for site, rule in assigned:
-        try:
-            decisions.append(_settle(site, rule, *answers[rule]))
-        except RetagError as error:
-            errors.append(error)
-    raise_together(errors)
+    decisions, more = await work(lambda: _settle_all(assigned, answers), is_long=is_long)
+    raise_together([*errors, *more])
     records = [to_record(rule, verdict, past) for rule, (verdict, _) in answers.items()]
     kept = tuple(filter(None, records)) if application.recognised else ()
     return Decided(tuple(decisions), tuple(held), kept)
 
 
+_Answer = tuple[Verdict, Former | None]
+
+
 async def _answer(
     rule: Rule, policy: Policy, asked: Asked, application: Application, past: Past
-) -> tuple[Verdict, Former | None]:
+) -> _Answer:
     """The verdict for *rule*, no step back, and what stays where it chose nothing."""
     since = application.refresh_asked_at
     verdict = await _verdict(rule, policy, asked, since)
@@ -199,6 +200,20 @@ def _check_pins(options: Options, matched: Matched) -> None:
 
 
 _STAYS = (Keep.NOTHING_ALLOWED, Keep.SUSPENDED)  # without a last good choice the manifest's tag
+
+
+def _settle_all(
+    assigned: Sequence[tuple[Site, Rule]], answers: Mapping[Rule, _Answer]
+) -> tuple[list[Decision], list[RetagError]]:
+    """What the answers mean for each site, and what is wrong."""
+    decisions: list[Decision] = []
+    errors: list[RetagError] = []
+    for site, rule in assigned:
+        try:
+            decisions.append(_settle(site, rule, *answers[rule]))
+        except RetagError as error:
+            errors.append(error)
+    return decisions, errors
 
 
 def _settle(site: Site, rule: Rule, verdict: Verdict, stays: Former | None) -> Decision:

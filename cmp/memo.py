@@ -17,7 +17,7 @@ from cachetools import LRUCache
 from cmp.manifests import ImageField, Site, find_images, is_empty, rewrite
 from cmp.meter import Meter, Unmetered
 from cmp.reference import Repository
-from cmp.threads import work
+from cmp.threads import MANY_IMAGES, work
 
 _MIB = 1024 * 1024
 # Of 2,000 Applications with 5 images each, or 400 with 30. It is little beside what the process
@@ -110,14 +110,18 @@ class Memo:
         stream = manifests.stream
         if not edits:
             return stream
-        written = frozenset((site.start, site.end, text) for site, text in edits.items())
+        are_many = len(edits) > MANY_IMAGES
+        written = await work(
+            lambda: frozenset((site.start, site.end, text) for site, text in edits.items()),
+            is_long=are_many,
+        )
         return await self._remembered(
             "outputs",
             self._outputs,
             (manifests.digest, written),
             lambda: work(
                 lambda: rewrite(stream, edits),
-                is_long=len(stream) > _LONG_TO_COPY,
+                is_long=are_many or len(stream) > _LONG_TO_COPY,
                 is_large=len(stream) > _LARGE,
             ),
         )

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from cmp.decide import Asked, Decision, decide
+from cmp.decide import Asked, Decided, Decision, decide
 from cmp.errors import ManifestError
 from cmp.held import Held, remembered_repositories
 from cmp.judge import with_facts
 from cmp.lookups import Direct
-from cmp.manifests import ImageField
+from cmp.manifests import ImageField, Site
 from cmp.memo import Memo
 from cmp.meter import Meter, Unmetered
 from cmp.ports import ApplicationInfo, Lookups
@@ -22,6 +22,7 @@ from cmp.request import Request
 from cmp.rules import Matched, RuleSet
 from cmp.rules.application import Application
 from cmp.store import Store
+from cmp.threads import MANY_IMAGES, work
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +92,17 @@ async def resolve(
     lookups = operator.lookups or Direct(operator.tags)
     asked = Asked(lookups, operator.secrets, earlier, request.options, operator.meter)
     decided = await decide(sites, matched, application, asked)
-    images: list[Decision | Held] = [*decided.decisions, *decided.held]
-    edits = {image.site: str(image.after) for image in images if image.changed}
+    edits = await work(lambda: _edits(decided), is_long=len(sites) > MANY_IMAGES)
     written = await memo.rewritten(manifests, edits)
     if decided.records:
         # First, so that no answer can be acted on that is forgotten if the resolver is killed.
         await store.keep_choices(request.name, decided.records)
     return Generated(application, matched, rendered, written, decided.decisions, decided.held)
+
+
+def _edits(decided: Decided) -> dict[Site, str]:
+    images: list[Decision | Held] = [*decided.decisions, *decided.held]
+    return {image.site: str(image.after) for image in images if image.changed}
 
 
 async def look_closer(generated: Generated, tags: TagSource) -> Generated:

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 _Answer = TypeVar("_Answer")
 
+MANY_IMAGES = 300  # from which on it takes some 4 ms to do something with each of them
+
 # Few: Python runs one thread at a time, and each that waits for its turn delays the event loop's.
 _LONG = ThreadPoolExecutor(2, thread_name_prefix="long")
 # What takes seconds has threads of its own: a thread cannot be stopped when nobody waits for it

@@ -13,6 +13,7 @@ from cmp.errors import ManifestError
 from cmp.manifests import ImageField, Site, find_images, rewrite
 from cmp.memo import Memo
 from cmp.reference import Repository
+from cmp.threads import MANY_IMAGES
 from tests.metering import Metered
 
 APP = Repository("registry.example.com", "app")
@@ -157,3 +158,14 @@ def test_whatever_is_remembered_the_answers_are_those_of_reading_anew(
         expected = rewrite(stream, dict.fromkeys(sites, f"{APP}:{tag}"))
 
         assert worked(memo, stream, tag) == (False, expected)
+
+
+def test_many_images_are_all_written_and_remembered() -> None:
+    meter = Metered()
+    memo = Memo(meter=meter)
+    count = MANY_IMAGES + 1
+
+    for _ in range(2):
+        assert worked(memo, pod(*[f"{APP}:1"] * count), "2")[1] == pod(*[f"{APP}:2"] * count)
+
+    assert counts(meter)["outputs hit"] == 1

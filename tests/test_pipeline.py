@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cmp.decide import Asked, decide
 from cmp.errors import (
     CombinedError,
     ManifestError,
@@ -20,15 +22,18 @@ from cmp.errors import (
     UsageError,
 )
 from cmp.lookups import Direct
+from cmp.manifests import Site, find_images
 from cmp.options import parse_params
 from cmp.pipeline import Generated, Operator, generate, look_closer
 from cmp.policy import Chosen
 from cmp.reference import Repository
+from cmp.registry.secrets import NoSecrets
 from cmp.render import Permissions
 from cmp.request import Request
 from cmp.rules import Application, rules_for, rules_in
 from cmp.store import NothingStored, Store
 from cmp.tags import Fault, Needs, Tag
+from cmp.threads import MANY_IMAGES
 from tests.memory import NOW, MemoryStore, MemoryTags, OneApplication, last_good
 
 APP = "registry.example.com/app"
@@ -496,3 +501,38 @@ def test_rewriting_what_was_rewritten_changes_nothing(names: list[str]) -> None:
 def test_every_error_of_the_pipeline_is_one_of_ours() -> None:
     with pytest.raises(RetagError):
         run(pod("registry.example.com/db:1"), "not: [yaml")
+
+
+def test_many_images_are_decided_like_few() -> None:
+    generated = run(pod(*[f"{APP}:1.0.0", f"{DB}:4"] * MANY_IMAGES))
+
+    assert generated.manifests == pod(*[f"{APP}:1.1.0", f"{DB}:4"] * MANY_IMAGES)
+    assert len(generated.decisions) == MANY_IMAGES
+
+
+class WatchedSites(list[Site]):
+    """Sites that note the threads in which they are gone through."""
+
+    def __init__(self, sites: Sequence[Site]) -> None:
+        super().__init__(sites)
+        self.threads: list[str] = []
+
+    def __iter__(self) -> Iterator[Site]:
+        self.threads.append(threading.current_thread().name)
+        return super().__iter__()
+
+
+@pytest.mark.parametrize(("more", "thread"), [(0, "MainThread"), (1, "long_")])
+def test_many_images_are_decided_in_a_thread(more: int, thread: str) -> None:
+    found = find_images(
+        pod(*[f"{APP}:1.0.0"] * (MANY_IMAGES + more)), {Repository("registry.example.com", "app")}
+    )
+    sites = WatchedSites(found)
+    application = Application(name="web", labels={}, annotations={})
+    matched = rules_for(rules_in(SEMVER, "rules.yaml"), application)
+    asked = Asked(Direct(MemoryTags(TAGS)), NoSecrets(), (), parse_params([]))
+
+    decided = asyncio.run(decide(sites, matched, application, asked))
+
+    assert len(decided.decisions) == MANY_IMAGES + more
+    assert [name[: len(thread)] for name in sites.threads] == [thread]
