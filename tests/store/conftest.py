@@ -55,15 +55,25 @@ def degrading(text: str) -> Store:
     )
 
 
-KINDS = ("memory", "sqlite", "redis", "degrading sqlite", "degrading redis")
+LASTING = ("sqlite", "redis", "degrading sqlite", "degrading redis")
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=("memory", *LASTING))
 def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
     """Each of the ways, empty."""
-    name = request.param
-    if name == "memory":
+    if request.param == "memory":
         return Kind(lambda: MemoryStore(wall=lambda: NOW), lambda: None, lasts=False)
+    return _lasting(request, tmp_path)
+
+
+@pytest.fixture(params=LASTING)
+def lasting(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
+    """Each of the ways whose handles share what is kept, empty."""
+    return _lasting(request, tmp_path)
+
+
+def _lasting(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
+    name = request.param
     if name.endswith("sqlite"):
         file = tmp_path / "store.db"
         text = str(file)

@@ -95,10 +95,10 @@ class Fragile:
         await self.inner.keep_tags(key, tags)
 
     async def contents(self) -> Contents:
-        raise NotImplementedError
+        raise AssertionError
 
     async def clear(self, application: str | None = None) -> int:
-        raise NotImplementedError
+        raise AssertionError(application)
 
     async def aclose(self) -> None:
         self.closed = True

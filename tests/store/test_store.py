@@ -167,12 +167,12 @@ def test_a_listing_of_the_same_instant_takes_the_place(kind: Kind) -> None:
     assert parts(listed(kind, listing("v1"), listing("v2"))) == parts(listing("v2"))
 
 
-def test_why_a_listing_was_served_again_is_not_remembered_of_it(kind: Kind) -> None:
-    if not kind.lasts:
-        pytest.skip("memory gives the same object")
-    with_store(kind, lambda store: store.keep_listing("key", replace(listing("v1"), stale="old")))
+def test_why_a_listing_was_served_again_is_not_remembered_of_it(lasting: Kind) -> None:
+    with_store(
+        lasting, lambda store: store.keep_listing("key", replace(listing("v1"), stale="old"))
+    )
 
-    assert parts(with_store(kind, lambda store: store.listing("key"))) == parts(listing("v1"))
+    assert parts(with_store(lasting, lambda store: store.listing("key"))) == parts(listing("v1"))
 
 
 def test_a_tag_is_described_anew(kind: Kind) -> None:
@@ -220,10 +220,7 @@ def test_applications_and_keys_know_nothing_of_each_other(kind: Kind) -> None:
     with_store(kind, use)
 
 
-def test_what_was_kept_is_there_after_a_restart(kind: Kind) -> None:
-    if not kind.lasts:
-        pytest.skip("memory is that of one process")
-
+def test_what_was_kept_is_there_after_a_restart(lasting: Kind) -> None:
     async def keep(store: Store) -> None:
         await store.keep_choices("app", [choice()])
         await store.keep_listing("key", listing("v1"))
@@ -233,9 +230,9 @@ def test_what_was_kept_is_there_after_a_restart(kind: Kind) -> None:
         seen = await store.listing("key")
         return await store.choices("app"), parts(seen), await store.tags("key", ["v1"])
 
-    with_store(kind, keep)
+    with_store(lasting, keep)
 
-    assert with_store(kind, read) == ((choice(),), parts(listing("v1")), {"v1": Tag("v1")})
+    assert with_store(lasting, read) == ((choice(),), parts(listing("v1")), {"v1": Tag("v1")})
 
 
 @laws
@@ -277,19 +274,17 @@ def test_many_at_once_lose_nothing(kind: Kind) -> None:
     assert with_store(kind, use) == {f"rule {number}" for number in range(4)}
 
 
-def test_what_a_fast_clock_wrote_is_as_old_as_can_be(kind: Kind) -> None:
-    if not kind.lasts:
-        pytest.skip("memory does not outlive a wrong clock")
+def test_what_a_fast_clock_wrote_is_as_old_as_can_be(lasting: Kind) -> None:
     ahead = replace(choice("v9"), observed_at=NOW + 1e6)
-    with_store(kind, lambda store: store.keep_choices("app", [ahead]))
-    with_store(kind, lambda store: store.keep_listing("key", listing("v9", age=-1e6)))
+    with_store(lasting, lambda store: store.keep_choices("app", [ahead]))
+    with_store(lasting, lambda store: store.keep_listing("key", listing("v9", age=-1e6)))
 
-    assert tuple(with_store(kind, lambda store: store.choices("app"))) == (
+    assert tuple(with_store(lasting, lambda store: store.choices("app"))) == (
         replace(ahead, observed_at=0.0),
     )
-    assert with_store(kind, lambda store: store.listing("key")) is None
-    assert tuple(kept(kind, [choice("v1", age=7)])) == (choice("v1", age=7),)
-    assert parts(listed(kind, listing("v1", age=7))) == parts(listing("v1", age=7))
+    assert with_store(lasting, lambda store: store.listing("key")) is None
+    assert tuple(kept(lasting, [choice("v1", age=7)])) == (choice("v1", age=7),)
+    assert parts(listed(lasting, listing("v1", age=7))) == parts(listing("v1", age=7))
 
 
 def test_names_of_tags_may_grow_one_after_the_other(kind: Kind) -> None:
