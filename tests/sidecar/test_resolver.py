@@ -393,12 +393,16 @@ def test_a_bug_at_the_beginning_is_logged_and_no_more(caplog: pytest.LogCaptureF
 
 
 def test_what_begins_when_the_resolver_ends_is_cancelled() -> None:
-    async def run() -> None:
-        answering = resolver(fixed())
+    configuration = fixed()
+
+    async def run() -> int:
+        answering = resolver(configuration)
         answering.begin(ENVIRONMENT)
         await answering.aclose()
+        return len(asyncio.all_tasks())
 
-    asyncio.run(run())
+    assert asyncio.run(run()) == 1
+    assert configuration.lookups.begun == []
 
 
 def test_who_is_cancelled_lets_go_of_the_configuration() -> None:
