@@ -10,6 +10,7 @@ import errno
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ _VERSION = 1  # of the schema; any other is set aside
 _PAGE = 4096  # bytes
 # Seconds for a lock of another process. All its transactions are short; a request does not wait.
 _BUSY = 0.25
+_TURN = 0.01  # seconds between two attempts, where SQLite itself does not wait
 _WAL_KEPT = 8 * 1024 * 1024  # bytes that the log has left after it was written back
 _TABLES = (
     """CREATE TABLE choices (
@@ -69,6 +71,10 @@ def is_damage(error: Exception) -> bool:
 def is_full(error: sqlite3.Error) -> bool:
     """Whether *error* says that there is no room, on the disk or within the file's bound."""
     return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def reason(error: Exception) -> str:
@@ -155,11 +161,22 @@ class SqliteFile:
             raise FileNotFoundError(2, "there is no such file", str(self._path))
         connection = self._connect(self._path, _BUSY)
         try:
-            self._prepare(connection)
+            self._prepare_in_turn(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _prepare_in_turn(self, connection: sqlite3.Connection) -> None:
+        """`_prepare`, when others who are at it have done: SQLite waits for no change of mode."""
+        ends = time.monotonic() + _BUSY
+        while True:
+            try:
+                return self._prepare(connection)
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error) or time.monotonic() >= ends:
+                    raise
+            time.sleep(_TURN)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         if _is_empty(connection) and self._make:

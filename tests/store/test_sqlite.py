@@ -11,7 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -525,3 +525,30 @@ def test_a_file_that_another_process_set_aside_already_stays(
     )
     assert not path.with_name("store.db.aside").exists()
     assert caplog.records == []
+
+
+def test_who_makes_the_file_at_the_same_moment_is_waited_for(tmp_path: Path) -> None:
+    class Taken(sqlite3.Connection):
+        """Says for a while that another changes the mode, which SQLite itself waits for not."""
+
+        left = 2
+
+        def execute(self, sql: str, /, *values: Any) -> sqlite3.Cursor:
+            if "journal_mode" in sql and Taken.left:
+                Taken.left -= 1
+                error = sqlite3.OperationalError("database is locked")
+                error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+                raise error
+            return super().execute(sql, *values)
+
+    def connecting(path: Path, patience: float) -> sqlite3.Connection:
+        taken = sqlite3.connect(
+            path, patience, isolation_level=None, check_same_thread=False, factory=Taken
+        )
+        taken.text_factory = bytes
+        return taken
+
+    store = opened(tmp_path / "store.db", connect=connecting)
+
+    assert run(keep_and_read, store) == (choice("v2"),)
+    assert Taken.left == 0
