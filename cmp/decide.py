@@ -99,7 +99,7 @@ async def decide(
         zip(
             rules,
             await asyncio.gather(
-                *(_answer(rule, policies[rule], asked, application, past) for rule in rules)
+                *(answer_for(rule, policies[rule], asked, application, past) for rule in rules)
             ),
             strict=True,
         )
@@ -111,12 +111,12 @@ async def decide(
     return Decided(tuple(decisions), tuple(held), kept)
 
 
-_Answer = tuple[Verdict, Former | None]
+Answer = tuple[Verdict, Former | None]
 
 
-async def _answer(
+async def answer_for(
     rule: Rule, policy: Policy, asked: Asked, application: Application, past: Past
-) -> _Answer:
+) -> Answer:
     """The verdict for *rule*, no step back, and what stays where it chose nothing."""
     since = application.refresh_asked_at
     verdict = await _verdict(rule, policy, asked, since)
@@ -203,7 +203,7 @@ _STAYS = (Keep.NOTHING_ALLOWED, Keep.SUSPENDED)  # without a last good choice th
 
 
 def _settle_all(
-    assigned: Sequence[tuple[Site, Rule]], answers: Mapping[Rule, _Answer]
+    assigned: Sequence[tuple[Site, Rule]], answers: Mapping[Rule, Answer]
 ) -> tuple[list[Decision], list[RetagError]]:
     """What the answers mean for each site, and what is wrong."""
     decisions: list[Decision] = []

@@ -1,11 +1,12 @@
-"""Puts programs that the tests run into a folder's `bin`: kustomize, helm, two servers.
+"""Puts programs that the tests run into a folder's `bin`: kustomize, helm, and servers.
 
     python scripts/tools.py --into .tools
 
-Kustomize and helm are those that Argo CD ships; docker-registry (CNCF distribution) and
-redis-server are Debian's. What is there already stays; what PATH has in the right version is
-linked; else kustomize and helm are built with `go install`, and the servers are taken out of their
-packages, which apt-get downloads into the folder: nothing is installed, and root is not needed.
+Kustomize and helm are those that Argo CD ships; docker-registry (CNCF distribution), redis-server
+and etcd are Debian's. What is there already stays; what PATH has in the right version is linked;
+else kustomize and helm are built with `go install`, and kube-apiserver from the module that lies
+with the tests; Debian's are taken out of their packages, which apt-get downloads into the folder:
+nothing is installed, and root is not needed.
 Exits with 1 and one line if that cannot be done.
 """
 
@@ -21,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+_ROOT = Path(__file__).parent.parent
 _OLDEST_GO = (1, 26)  # what helm's go.mod asks for
 
 
@@ -28,6 +30,7 @@ _OLDEST_GO = (1, 26)  # what helm's go.mod asks for
 class Tool:
     """A program, its version, how it tells that version, and its package for Go or in Debian.
 
+    *module* is the folder of this repository that has it as a Go module, for what lacks a package.
     In Debian these are packages: the first has the program, the others what that needs and a
     small system lacks.
     """
@@ -37,6 +40,7 @@ class Tool:
     question: tuple[str, ...]
     answer: str
     go: str = ""
+    module: str = ""
     debian: tuple[str, ...] = ()
 
     def is_at(self, path: Path) -> bool:
@@ -82,6 +86,21 @@ TOOLS = (
         r"Redis server v=[78]\..*",
         debian=("redis-server", "redis-tools", "libatomic1", "libjemalloc2", "liblzf1"),
     ),
+    # 3.4 in Debian 12, 3.5 in Debian 13.
+    Tool(
+        "etcd",
+        "3.4 or newer",
+        ("--version",),
+        r"etcd Version: 3\.[4-9]\.(.|\n)*",
+        debian=("etcd-server",),
+    ),
+    Tool(
+        "kube-apiserver",
+        "v1.36.3",
+        ("--version",),
+        r"Kubernetes v1\.36\.3",
+        module="tests/apiserver",
+    ),
 )
 
 
@@ -114,11 +133,17 @@ def _build(tool: Tool, target: Path) -> None:
     """Build *tool* with Go; exit with one line if that fails."""
     _check_go()
     print(f"== building {tool.name} {tool.version}, the first time takes minutes", flush=True)
-    subprocess.run(
-        ["go", "install", f"{tool.go}@{tool.version}"],
-        env={**os.environ, "GOBIN": str(target.parent)},
-        check=False,
-    )
+    if tool.module:
+        version = f"-X k8s.io/component-base/version.gitVersion={tool.version}"
+        command = ["go", "build", "-mod=mod", "-trimpath", f"-ldflags=-s -w {version}"]
+        folder = _ROOT / tool.module
+        subprocess.run([*command, "-o", target, "."], cwd=folder, check=False)
+    else:
+        subprocess.run(
+            ["go", "install", f"{tool.go}@{tool.version}"],
+            env={**os.environ, "GOBIN": str(target.parent)},
+            check=False,
+        )
     if not tool.is_at(target):
         sys.exit(f"{tool.name} {tool.version} could not be built: see what go says above")
 
@@ -186,7 +211,7 @@ def _download(names: Sequence[str], folder: Path) -> list[Path] | None:
 def _check_go() -> None:
     """Exit with one line unless Go is there and new enough."""
     needed = ".".join(map(str, _OLDEST_GO))
-    wanted = ", ".join(f"{tool.name} {tool.version}" for tool in TOOLS if tool.go)
+    wanted = ", ".join(f"{tool.name} {tool.version}" for tool in TOOLS if not tool.debian)
     remedy = f"install Go {needed} or newer (https://go.dev/dl), or {wanted} on PATH"
     if shutil.which("go") is None:
         sys.exit(f"go is not on PATH: {remedy}")

@@ -124,6 +124,25 @@ METRICS = (
         ("store",),
     ),
     Metric(
+        "retag_watch_connected",
+        Kind.GAUGE,
+        "1 while the cluster is seen as it is, 0 while it is remembered as last seen.",
+        ("kind",),
+    ),
+    Metric("retag_watch_objects", Kind.GAUGE, "Objects of the cluster that are known.", ("kind",)),
+    Metric(
+        "retag_watch_events_total",
+        Kind.COUNTER,
+        "Changes of objects that the API server told.",
+        ("kind",),
+    ),
+    Metric(
+        "retag_watch_restarts_total",
+        Kind.COUNTER,
+        "Watches that ended with an error, by its code, or because they lay too far back.",
+        ("kind", "reason"),
+    ),
+    Metric(
         "retag_configuration_reloads_total",
         Kind.COUNTER,
         "Changes of rules, registries.conf or what they name: loaded, or kept out as broken.",

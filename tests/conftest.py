@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
+
+from tests.kubernetes import crds
+from tests.servers.kubernetes import ApiServer
 
 # Speed is measured by `make bench`; a slow machine must not fail a law.
 settings.register_profile("retag", deadline=None)
 settings.register_profile("long", deadline=None)  # --hypothesis-profile=long
 settings.load_profile("retag")
+
+
+@pytest.fixture(scope="session")
+def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """A real API server that all tests share, with the kinds of Argo CD and our own.
+
+    Who needs to stop it, or to have other kinds, starts one of their own. Others make a namespace
+    for themselves, and change nothing that has none.
+    """
+    with ApiServer(tmp_path_factory.mktemp("kubernetes")) as server:
+        crds.install(server)
+        yield server

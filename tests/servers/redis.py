@@ -45,7 +45,7 @@ class Redis:
         self._authority = authority
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port() if port or authority else 0
+        self.port = free_port() if port or authority else 0
         self.socket = "" if self.port else str(folder / "redis.sock")
 
     def __enter__(self) -> Self:
@@ -153,7 +153,8 @@ def _say(connection: socket.socket, *words: str | bytes) -> bytes:
     return connection.recv(65536)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]

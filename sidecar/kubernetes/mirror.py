@@ -1,0 +1,199 @@
+"""`Mirror`: all objects of a kind, kept as they are in the cluster by one watch a namespace.
+
+They stay as last seen while the API server is away. A listing counts only when it is whole, so
+that a failing page deletes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from cmp.meter import Meter, Unmetered
+from sidecar.kubernetes.errors import ClusterError, GoneError
+from sidecar.kubernetes.kinds import Kind
+from sidecar.kubernetes.port import Change, Cluster, Happened, Object
+
+_log = logging.getLogger("retag.kubernetes")
+
+Key = tuple[str, str]  # namespace and name
+Kept = TypeVar("Kept")
+# Called with the key, what was kept before, and what is now; None for nothing.
+OnChange = Callable[[Key, Kept | None, Kept | None], None]
+
+_FIRST, _LONGEST = 0.5, 30.0  # seconds between attempts, doubled each time
+
+
+def key_of(manifest: Object) -> Key:
+    """Namespace and name of *manifest*."""
+    metadata = manifest.get("metadata") or {}
+    return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Watched(Generic[Kept]):
+    """What a mirror watches: *kind* in *namespaces* ("" is all), with *labels* as kubectl's.
+
+    Of each object it keeps what *keep* makes of it, which does not raise; None keeps nothing.
+    """
+
+    kind: Kind
+    namespaces: tuple[str, ...]
+    keep: Callable[[Object], Kept | None]
+    labels: str = ""
+
+
+@dataclass(slots=True)
+class _State:
+    """Of one namespace: whether it was listed whole; the *version* from which to watch, "" where
+    it has to be listed; why the last attempt failed.
+    """
+
+    listed: asyncio.Event = field(default_factory=asyncio.Event)
+    version: str = ""
+    error: ClusterError | None = None
+
+
+class Mirror(Generic[Kept]):
+    """The objects of *watched*, as last seen by `run`.
+
+    *sleep* waits that many seconds between attempts; *chance* gives a number of [0, 1).
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        watched: Watched[Kept],
+        *,
+        meter: Meter | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._cluster = cluster
+        self._watched = watched
+        self._meter = meter or Unmetered()
+        self._sleep = sleep
+        self._chance = chance
+        self._clock = clock
+        self._kept: dict[Key, Kept] = {}
+        self._states = {namespace: _State() for namespace in watched.namespaces}
+        self._listeners: list[OnChange[Kept]] = []
+
+    @property
+    def objects(self) -> Mapping[Key, Kept]:
+        """What is kept, by namespace and name; it changes as the cluster does."""
+        return self._kept
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether all namespaces were listed whole once."""
+        return all(state.listed.is_set() for state in self._states.values())
+
+    @property
+    def error(self) -> ClusterError | None:
+        """Why the cluster is not seen now; None while it is."""
+        return next((each.error for each in self._states.values() if each.error), None)
+
+    async def synced(self) -> None:
+        """Return when all namespaces were listed whole once."""
+        for state in self._states.values():
+            await state.listed.wait()
+
+    def on_change(self, listener: OnChange[Kept]) -> None:
+        """Have *listener* called after each change; it must not raise, and not wait."""
+        self._listeners.append(listener)
+
+    async def run(self) -> None:
+        """Watch for ever."""
+        async with asyncio.TaskGroup() as group:
+            for namespace, state in self._states.items():
+                group.create_task(self._run(namespace, state))
+
+    async def _run(self, namespace: str, state: _State) -> None:
+        failures = 0
+        while True:
+            try:
+                if not state.version:
+                    state.version = await self._list(namespace)
+                    state.listed.set()
+                self._seen(state, None)
+                await self._follow(namespace, state)
+                failures = 0
+            except GoneError:
+                state.version = ""
+                self._restarted("gone")
+            except ClusterError as error:
+                failures += 1
+                self._seen(state, error)
+                self._restarted(error.code)
+                await self._sleep(self._delay(failures))
+
+    async def _list(self, namespace: str) -> str:
+        """Take what a whole listing has; the version from which to watch."""
+        found: dict[Key, Kept | None] = {}  # never the objects themselves: they are large
+        version = ""
+        kind, keep = self._watched.kind, self._watched.keep
+        pages = self._cluster.list_pages(kind, namespace, labels=self._watched.labels)
+        async for page in pages:
+            found.update((key_of(each), keep(each)) for each in page.objects)
+            version = page.version
+        for key in self._of(namespace):
+            if key not in found:
+                self._put(key, None)
+        for key, kept in found.items():
+            self._put(key, kept)
+        return version
+
+    async def _follow(self, namespace: str, state: _State) -> None:
+        """Take what changes from the state's version on, until the watch ends."""
+        changes = self._cluster.watch(
+            self._watched.kind, namespace, state.version, labels=self._watched.labels
+        )
+        async for change in changes:
+            state.version = self._take(change) or state.version
+
+    def _take(self, change: Change) -> str:
+        manifest = change.object
+        if change.happened is not Happened.BOOKMARK:
+            gone = change.happened is Happened.DELETED
+            self._put(key_of(manifest), None if gone else self._watched.keep(manifest))
+            self._meter.count("retag_watch_events_total", kind=self._kind)
+        return str((manifest.get("metadata") or {}).get("resourceVersion") or "")
+
+    def _put(self, key: Key, now: Kept | None) -> None:
+        before = self._kept.get(key)
+        if now is None:
+            self._kept.pop(key, None)
+        else:
+            self._kept[key] = now
+        self._meter.set("retag_watch_objects", len(self._kept), kind=self._kind)
+        if before != now:
+            for listener in self._listeners:
+                listener(key, before, now)
+
+    def _of(self, namespace: str) -> Iterator[Key]:
+        return iter([key for key in self._kept if not namespace or key[0] == namespace])
+
+    def _seen(self, state: _State, error: ClusterError | None) -> None:
+        if error and (state.error is None or str(state.error) != str(error)):
+            _log.warning("%s", error)
+        state.error = error
+        self._meter.set("retag_watch_connected", float(self.error is None), kind=self._kind)
+
+    def _restarted(self, reason: str) -> None:
+        self._meter.count("retag_watch_restarts_total", kind=self._kind, reason=reason)
+
+    @property
+    def _kind(self) -> str:
+        return self._watched.kind.name
+
+    def _delay(self, failures: int) -> float:
+        """Seconds until the next attempt, from half of the back-off to the whole."""
+        longest = min(_LONGEST, _FIRST * 2.0 ** min(failures - 1, 10))
+        return longest * (0.5 + self._chance() / 2)
