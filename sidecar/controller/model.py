@@ -1,4 +1,4 @@
-"""What the controller's parts say to each other: an Application as it is, and what it should run."""
+"""What the controller's parts say to each other: Applications, and what they should run."""
 
 from __future__ import annotations
 
