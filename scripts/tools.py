@@ -135,7 +135,7 @@ def _build(tool: Tool, target: Path) -> None:
     print(f"== building {tool.name} {tool.version}, the first time takes minutes", flush=True)
     if tool.module:
         version = f"-X k8s.io/component-base/version.gitVersion={tool.version}"
-        command = ["go", "build", "-mod=mod", "-trimpath", f"-ldflags=-s -w {version}"]
+        command = ["go", "build", "-trimpath", f"-ldflags=-s -w {version}"]
         folder = _ROOT / tool.module
         subprocess.run([*command, "-o", target, "."], cwd=folder, check=False)
     else:

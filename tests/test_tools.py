@@ -16,6 +16,11 @@ install)
     name=${{2%%@*}}; name=${{name##*/}}; test "$name" = v5 && name=kustomize
     case "$2" in *kustomize*) answer=v5.8.1 ;; *) answer=v4.2 ;; esac
     printf '#!/bin/sh\\necho %s\\n' "$answer" > "$GOBIN/$name"; chmod +x "$GOBIN/$name" ;;
+build)
+    for each in "$@"; do case "$each" in */kube-apiserver) target=$each ;; esac; done
+    read module < go.mod
+    test "$module" = "module retag-test-kube-apiserver" || exit 1
+    printf '#!/bin/sh\\necho Kubernetes v1.36.3\\n' > "$target"; chmod +x "$target" ;;
 esac"""
 
 
@@ -30,6 +35,7 @@ case "$*" in
         case "$name" in
         docker-registry) echo docker-registry distribution 2.8.2+ds1 > "${{name}}_2_amd64.deb" ;;
         redis-server) echo 'Redis server v=7.0.15 with $LD_LIBRARY_PATH' > "${{name}}_7.deb" ;;
+        etcd-server) echo 'etcd Version: 3.5.16' > "${{name}}_3.deb" ;;
         [lr]*) echo > "${{name}}_1_amd64.deb" ;;
         esac
     done ;;
@@ -37,6 +43,7 @@ case "$*" in
 esac"""
 _DPKG = """\
 name=${2##*/}; name=${name%%_*}
+test "$name" = etcd-server && name=etcd
 read answer < "$2"
 /bin/mkdir -p "$3/usr/bin" "$3/usr/lib/machine"
 if [ "$answer" ]; then
@@ -55,12 +62,23 @@ def _program(folder: Path, name: str, text: str) -> None:
 
 
 def _tools(
-    folder: Path, registry: str = "2.8.2+ds1", redis: str = "7.0.15"
+    folder: Path,
+    registry: str = "2.8.2+ds1",
+    redis: str = "7.0.15",
+    *,
+    etcd: str = "3.5.16",
+    kubernetes: str = "v1.36.3",
 ) -> subprocess.CompletedProcess[str]:
     """The script, run where PATH has what is in `programs`, and `chmod` for them.
 
-    There are a docker-registry of the version *registry* and a redis-server of *redis*; "": none.
+    There are a docker-registry of the version *registry*, a redis-server of *redis*, and so on;
+    "": none.
     """
+    if etcd:
+        text = f"echo 'etcd Version: {etcd}'\necho 'Git SHA: Not provided (use ./build)'"
+        _program(folder / "programs", "etcd", text)
+    if kubernetes:
+        _program(folder / "programs", "kube-apiserver", f"echo Kubernetes {kubernetes}")
     if redis:
         text = f"echo Redis server v={redis} sha=00000000:0 malloc=libc bits=64"
         _program(folder / "programs", "redis-server", text)
@@ -186,6 +204,45 @@ def test_a_redis_on_the_path_is_linked(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     link = tmp_path / "tools" / "bin" / "redis-server"
     assert link.readlink() == tmp_path / "programs" / "redis-server"
+
+
+@pytest.mark.parametrize("etcd", ["", "2.3.8", "4.0.0"])
+def test_another_etcd_is_unpacked_from_debian(tmp_path: Path, etcd: str) -> None:
+    _charts_and_kustomizations(tmp_path)
+    _program(tmp_path / "programs", "apt-get", _APT.format(works=""))
+    _program(tmp_path / "programs", "dpkg", _DPKG)
+
+    done = _tools(tmp_path, etcd=etcd)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "== unpacking etcd 3.4 or newer of Debian" in done.stdout
+    program = tmp_path / "tools" / "bin" / "etcd"
+    assert subprocess.check_output([program], text=True) == "etcd Version: 3.5.16\n"
+
+
+@pytest.mark.parametrize("kubernetes", ["", "v1.36.2", "v1.36.30"])
+def test_another_api_server_is_built_from_the_module_of_the_tests(
+    tmp_path: Path, kubernetes: str
+) -> None:
+    _charts_and_kustomizations(tmp_path)
+    _program(tmp_path / "programs", "go", _GO.format(version="go1.26"))
+
+    done = _tools(tmp_path, kubernetes=kubernetes)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "== building kube-apiserver v1.36.3" in done.stdout
+    program = tmp_path / "tools" / "bin" / "kube-apiserver"
+    assert subprocess.check_output([program], text=True) == "Kubernetes v1.36.3\n"
+
+
+def test_an_api_server_that_cannot_be_built_is_one_line(tmp_path: Path) -> None:
+    _charts_and_kustomizations(tmp_path)
+    _program(tmp_path / "programs", "go", 'test "$1" = env && echo go1.26')
+
+    done = _tools(tmp_path, kubernetes="")
+
+    assert done.returncode == 1
+    assert done.stderr == ("kube-apiserver v1.36.3 could not be built: see what go says above\n")
 
 
 def test_without_package_lists_own_ones_are_made(tmp_path: Path) -> None:
