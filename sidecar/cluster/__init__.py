@@ -1,0 +1,1 @@
+"""What the resolver and the controller know of the cluster: rules, Applications, Secrets."""
