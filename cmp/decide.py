@@ -162,7 +162,7 @@ async def _verdict(rule: Rule, policy: Policy, asked: Asked, since: float) -> Ve
     if asked.options.freeze and not pinned and undecided:
         return Verdict(rule.repository, policy, Kept(Keep.SUSPENDED, "the Application is frozen"))
     try:
-        keys = keys_of(rule, asked.secrets) if undecided else ()
+        keys = await keys_of(rule, asked.secrets) if undecided else ()
     except RuleError as error:
         return Verdict(rule.repository, policy, Kept(Keep.DISABLED, error.what), error=error)
     verdict = await asked.lookups.verdict(rule, policy, keys, since=since)

@@ -10,7 +10,7 @@ from cmp.registry.secrets import Secrets
 from cmp.rules import Rule
 
 
-def keys_of(rule: Rule, secrets: Secrets) -> Sequence[PublicKey]:
+async def keys_of(rule: Rule, secrets: Secrets) -> Sequence[PublicKey]:
     """The keys of *rule*, any of which may have signed; none where it asks for no signature.
 
     Raises `RuleError` where there should be some and are none that can be used.
@@ -22,7 +22,7 @@ def keys_of(rule: Rule, secrets: Secrets) -> Sequence[PublicKey]:
         what = f"cosignKey names the Secret {place.name}, and the resource no namespace to find it"
         raise RuleError("RT353", what, remedy="state metadata.namespace")
     try:
-        data = secrets.data(place.namespace, place.name)
+        data = await secrets.data(place.namespace, place.name)
     except RegistryError as error:
         raise RuleError("RT353", f"cosignKey: {error.what}", remedy=error.remedy) from None
     if place.key not in data:

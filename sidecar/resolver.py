@@ -207,22 +207,34 @@ class Resolver:
             request = without_source(environment)
             if not request.options.freeze:
                 async with self._current.use() as configuration:
-                    self._begin_for(request, configuration)
+                    await self._begin_for(request, configuration)
         except RetagError:
             pass  # the answer will say so
         except Exception:
             _logger.exception("look-ups could not be started")
 
-    def _begin_for(self, request: Request, configuration: Configuration) -> None:
+    async def _begin_for(self, request: Request, configuration: Configuration) -> None:
         """Start what no pin or freeze makes needless. Raises `RetagError`."""
         application = self._applications.application(request)
         operator = configuration.operator
-        for rule in operator.rules.matched(application).rules:
-            policy = policy_of(rule, request.options)
-            if policy.decided() is None:
-                keys = keys_of(rule, operator.secrets)
-                since = application.refresh_asked_at
-                configuration.lookups.begin(rule, policy, keys, since=since)
+        # Together: a Secret that is waited for holds up the look-ups of its own rule alone.
+        async with asyncio.TaskGroup() as group:
+            for rule in operator.rules.matched(application).rules:
+                policy = policy_of(rule, request.options)
+                if policy.decided() is None:
+                    since = application.refresh_asked_at
+                    group.create_task(_begin_rule(rule, policy, configuration, since))
+
+
+async def _begin_rule(
+    rule: Rule, policy: Policy, configuration: Configuration, since: float
+) -> None:
+    """Start the look-up for *rule*, unless its keys cannot be had."""
+    try:
+        keys = await keys_of(rule, configuration.operator.secrets)
+    except RetagError:
+        return  # the answer will say so
+    configuration.lookups.begin(rule, policy, keys, since=since)
 
 
 def failed(error: RetagError, exit_code: int | None = None) -> Reply:

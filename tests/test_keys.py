@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from cmp import keys
+from cmp.cosign import PublicKey
 from cmp.errors import RuleError
-from cmp.keys import keys_of
 from cmp.registry.secrets import NoSecrets, SecretFiles, Secrets
 from cmp.rules import Application, Rule, rules_for, rules_in
 from tests.cosign.cases import DATA, key
@@ -37,6 +40,10 @@ def secrets(folder: Path, content: bytes, *, key_name: str = "pub") -> Secrets:
     return SecretFiles(folder)
 
 
+def keys_of(rule: Rule, held: Secrets) -> Sequence[PublicKey]:
+    return asyncio.run(keys.keys_of(rule, held))
+
+
 def test_a_rule_without_verification_names_no_key() -> None:
     off = rule("{enabled: false, cosignKey: {secretName: cosign, key: pub}}")
     assert off.cosign_key is None
@@ -45,11 +52,11 @@ def test_a_rule_without_verification_names_no_key() -> None:
 
 def test_each_key_of_the_file_counts(tmp_path: Path) -> None:
     pem = b"".join((DATA / f"{name}.pub").read_bytes() for name in ("first", "second"))
-    keys = keys_of(rule(), secrets(tmp_path, pem))
-    assert [each.fingerprint for each in keys] == [
+    found = keys_of(rule(), secrets(tmp_path, pem))
+    assert [each.fingerprint for each in found] == [
         key(name).fingerprint for name in ("first", "second")
     ]
-    assert keys[0].label == "the key pub of the Secret argocd/cosign"
+    assert found[0].label == "the key pub of the Secret argocd/cosign"
 
 
 def test_only_the_key_that_is_named_counts(tmp_path: Path) -> None:

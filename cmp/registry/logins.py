@@ -60,7 +60,7 @@ class Logins:
         self._clock = clock
         self._kept: LRUCache[_Key, _Kept] = LRUCache(_MOST)
 
-    def login(
+    async def login(
         self, endpoint: Endpoint, pull_secret: str, repository: str, *, afresh: bool = False
     ) -> Login | None:
         """With what *endpoint* is asked for the path *repository*; None for no login.
@@ -76,7 +76,7 @@ class Logins:
         kept = self._kept.get(key)
         if kept and not afresh and kept.stamp == stamp and self._clock() < kept.until:
             return kept.login
-        login = self._read(source, endpoint.api_url, repository)
+        login = await self._read(source, endpoint.api_url, repository, afresh=afresh)
         life = endpoint.credsexpire / _SECOND if endpoint.credsexpire > 0 else float("inf")
         self._kept[key] = _Kept(login, stamp, self._clock() + life)
         return login
@@ -86,14 +86,14 @@ class Logins:
             return self._secrets.stamp(source.namespace, source.name)
         return file_stamp(Path(source.path)) if isinstance(source, SecretFile) else None
 
-    def _read(self, source: Source, api_url: str, repository: str) -> Login:
+    async def _read(self, source: Source, api_url: str, repository: str, *, afresh: bool) -> Login:
         if isinstance(source, Script):
             raise refusal(source)
         if isinstance(source, SecretFile):
             return read_file(source)
         if isinstance(source, EnvironmentVariable | EnvironmentPair):
             return read_environment(source, self._environment)
-        data = self._secrets.data(source.namespace, source.name)
+        data = await self._secrets.data(source.namespace, source.name, afresh=afresh)
         if isinstance(source, SecretField):
             return read_secret(source, data)
         return read_pull_secret(source, data, api_url, repository or None)

@@ -29,8 +29,13 @@ _MOUNT = "check that the Secret is mounted there, and may be read"
 class Secrets(Protocol):
     """Who has Secrets. What it raises is a `DeniedError`."""
 
-    def data(self, namespace: str, name: str, /) -> Mapping[str, str]:
-        """The data of the Secret, decoded; what is no UTF-8 is left out."""
+    async def data(
+        self, namespace: str, name: str, /, *, afresh: bool = False
+    ) -> Mapping[str, str]:
+        """The data of the Secret, decoded; what is no UTF-8 is left out.
+
+        With *afresh*, as what it held was refused, nothing that is remembered counts.
+        """
         ...
 
     def stamp(self, namespace: str, name: str, /) -> Hashable:
@@ -41,8 +46,11 @@ class Secrets(Protocol):
 class NoSecrets:
     """Where no folder of Secrets is named."""
 
-    def data(self, namespace: str, name: str, /) -> Mapping[str, str]:
+    async def data(
+        self, namespace: str, name: str, /, *, afresh: bool = False
+    ) -> Mapping[str, str]:
         """Nothing: raises `DeniedError`."""
+        del afresh
         raise DeniedError(
             "RT562",
             f"the Secret {namespace}/{name} cannot be read: no folder of Secrets is named",
@@ -60,8 +68,14 @@ class SecretFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def data(self, namespace: str, name: str, /) -> Mapping[str, str]:
+    async def data(
+        self, namespace: str, name: str, /, *, afresh: bool = False
+    ) -> Mapping[str, str]:
         """What the files of the Secret hold, each by its key, of one moment."""
+        del afresh  # nothing is remembered
+        return self._data(namespace, name)
+
+    def _data(self, namespace: str, name: str) -> Mapping[str, str]:
         place = _place(namespace, name)
         for _ in range(_LOOKS):
             home = self._home(namespace, name)

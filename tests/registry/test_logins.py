@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Hashable, Mapping
@@ -32,9 +33,13 @@ class Memory:
         self.secrets = secrets
         self.version = 0
         self.reads = 0
+        self.afresh = False
 
-    def data(self, namespace: str, name: str, /) -> Mapping[str, str]:
+    async def data(
+        self, namespace: str, name: str, /, *, afresh: bool = False
+    ) -> Mapping[str, str]:
         self.reads += 1
+        self.afresh = afresh
         return self.secrets[namespace, name]
 
     def stamp(self, _namespace: str, _name: str, /) -> Hashable:
@@ -63,9 +68,22 @@ def memory() -> Memory:
     return Memory({("ns", "s"): {"login": "alice:made-up"}, ("ns", "p"): pull})
 
 
-def logins(secrets: Memory | None = None, clock: Clock | None = None) -> Logins:
+class Known:
+    """`Logins` that are waited for."""
+
+    def __init__(self, logins: Logins) -> None:
+        self._logins = logins
+
+    def login(
+        self, endpoint: Endpoint, pull_secret: str, repository: str, *, afresh: bool = False
+    ) -> Login | None:
+        return asyncio.run(self._logins.login(endpoint, pull_secret, repository, afresh=afresh))
+
+
+def logins(secrets: Memory | None = None, clock: Clock | None = None) -> Known:
     environment = {"LOGIN": "alice:made-up", "USER": "alice", "WORD": "made-up"}
-    return Logins(secrets or memory(), environment=environment, clock=clock or Clock())
+    held = secrets or memory()
+    return Known(Logins(held, environment=environment, clock=clock or Clock()))
 
 
 @pytest.mark.parametrize(
@@ -127,8 +145,10 @@ def test_a_login_is_read_afresh_when_asked_for() -> None:
     at = endpoint("secret:ns/s#login")
     known.login(at, "", "a")
 
+    assert not secrets.afresh
+
     assert known.login(at, "", "a", afresh=True) == ALICE
-    assert secrets.reads == 2
+    assert (secrets.reads, secrets.afresh) == (2, True)
 
 
 @pytest.mark.parametrize(("expire", "seconds", "reads"), [(60, 59, 1), (60, 61, 2), (0, 9e9, 1)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,10 @@ def mount(folder: Path, moment: str, **keys: str) -> None:
 def test_a_mounted_secret_is_read(tmp_path: Path) -> None:
     mount(tmp_path / "ns" / "name", "..2026_1", login="alice:p", other="x\n")
 
-    assert SecretFiles(tmp_path).data("ns", "name") == {"login": "alice:p", "other": "x\n"}
+    assert asyncio.run(SecretFiles(tmp_path).data("ns", "name")) == {
+        "login": "alice:p",
+        "other": "x\n",
+    }
 
 
 def test_plain_files_are_read(tmp_path: Path) -> None:
@@ -38,7 +42,7 @@ def test_plain_files_are_read(tmp_path: Path) -> None:
     (folder / "folder").mkdir()
     (folder / "binary").write_bytes(b"\xff")
 
-    assert SecretFiles(tmp_path).data("ns", "name") == {".dockerconfigjson": "{}"}
+    assert asyncio.run(SecretFiles(tmp_path).data("ns", "name")) == {".dockerconfigjson": "{}"}
 
 
 def test_secrets_that_are_projected_into_one_volume_are_read(tmp_path: Path) -> None:
@@ -48,14 +52,14 @@ def test_secrets_that_are_projected_into_one_volume_are_read(tmp_path: Path) -> 
     (tmp_path / "..data").symlink_to("..2026_1")
     (tmp_path / "ns").symlink_to("..data/ns")
 
-    assert SecretFiles(tmp_path).data("ns", "name") == {"login": "alice:p"}
+    assert asyncio.run(SecretFiles(tmp_path).data("ns", "name")) == {"login": "alice:p"}
 
 
 def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
     mount(tmp_path / "real" / "ns" / "name", "..2026_1", login="alice:p")
     (tmp_path / "link").symlink_to("real")
 
-    assert SecretFiles(tmp_path / "link").data("ns", "name") == {"login": "alice:p"}
+    assert asyncio.run(SecretFiles(tmp_path / "link").data("ns", "name")) == {"login": "alice:p"}
 
 
 def test_a_change_is_seen_and_changes_the_stamp(tmp_path: Path) -> None:
@@ -69,7 +73,7 @@ def test_a_change_is_seen_and_changes_the_stamp(tmp_path: Path) -> None:
     mount(folder, "..2026_2", login="alice:q")
 
     assert first != secrets.stamp("ns", "name")
-    assert secrets.data("ns", "name") == {"login": "alice:q"}
+    assert asyncio.run(secrets.data("ns", "name")) == {"login": "alice:q"}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +88,7 @@ def test_what_is_no_name_is_denied(tmp_path: Path, namespace: str, name: str) ->
     secrets = SecretFiles(tmp_path)
 
     with pytest.raises(DeniedError, match=r"is no name of a Secret.*RT563"):
-        secrets.data(namespace, name)
+        asyncio.run(secrets.data(namespace, name))
     assert secrets.stamp(namespace, name) is None
 
 
@@ -120,7 +124,7 @@ def test_a_link_that_leads_out_is_denied(
     lead_out(folder, outside)
 
     with pytest.raises(DeniedError, match=r"leads out of its folder.*RT563") as caught:
-        SecretFiles(tmp_path / "secrets").data("ns", "name")
+        asyncio.run(SecretFiles(tmp_path / "secrets").data("ns", "name"))
     assert "hunter2" not in str(caught.value)
 
 
@@ -153,7 +157,7 @@ def test_what_is_no_secret_is_denied(tmp_path: Path, make: Callable[[Path], None
     make(folder)
 
     with pytest.raises(DeniedError, match=r"the Secret ns/name cannot be read.*RT563"):
-        SecretFiles(tmp_path).data("ns", "name")
+        asyncio.run(SecretFiles(tmp_path).data("ns", "name"))
 
 
 @pytest.mark.parametrize("present", ["", "ns"])
@@ -162,7 +166,7 @@ def test_a_secret_that_is_not_there_is_denied(tmp_path: Path, present: str) -> N
     secrets = SecretFiles(tmp_path)
 
     with pytest.raises(DeniedError, match=r"the Secret ns/name is not in the folder.*RT563"):
-        secrets.data("ns", "name")
+        asyncio.run(secrets.data("ns", "name"))
     assert secrets.stamp("ns", "name") is None
 
 
@@ -172,14 +176,14 @@ def test_a_key_that_leads_nowhere_is_looked_for_again_and_denied(tmp_path: Path)
     (folder / "login").symlink_to("gone")
 
     with pytest.raises(DeniedError, match=r"is not in the folder.*RT563"):
-        SecretFiles(tmp_path).data("ns", "name")
+        asyncio.run(SecretFiles(tmp_path).data("ns", "name"))
 
 
 def test_without_a_folder_the_option_is_named() -> None:
     secrets: Secrets = NoSecrets()
 
     with pytest.raises(DeniedError, match=r"--secrets DIR.*RT562"):
-        secrets.data("ns", "name")
+        asyncio.run(secrets.data("ns", "name"))
     assert secrets.stamp("ns", "name") == secrets.stamp("ns", "other")
 
 

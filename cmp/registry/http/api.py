@@ -104,17 +104,17 @@ class RegistryApi:
                 raise self._late() from None
 
     async def _call(self, call: Call, deadline: Deadline) -> HttpResponse:
-        asked = Asked(call, self._who(call), deadline)
+        asked = Asked(call, await self._who(call), deadline)
         try:
             return await self._answer(asked)
         except LoginRefusedError:
-            who = self._who(call, afresh=True)
+            who = await self._who(call, afresh=True)
             if who == asked.who:
                 raise
         return await self._answer(replace(asked, who=who))
 
-    def _who(self, call: Call, *, afresh: bool = False) -> Who:
-        login = self._logins.login(
+    async def _who(self, call: Call, *, afresh: bool = False) -> Who:
+        login = await self._logins.login(
             self._endpoint, call.pull_secret, call.repository, afresh=afresh
         )
         source = source_of(self._endpoint, call.pull_secret)
