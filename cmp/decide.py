@@ -88,7 +88,7 @@ async def decide(
     ambiguous (`RuleError`), a registry that gives no whole answer (`RegistryError`), a pin of no
     rule (`UsageError`).
     """
-    _check_pins(asked.options, matched)
+    check_pins(asked.options, matched)
     past = Past.of(asked.earlier, application.images)
     policies = {rule: policy_of(rule, asked.options) for rule in matched.rules}
     holding = Holding(matched, policies, past, asked.options)
@@ -184,7 +184,8 @@ def policy_of(rule: Rule, options: Options) -> Policy:
     )
 
 
-def _check_pins(options: Options, matched: Matched) -> None:
+def check_pins(options: Options, matched: Matched) -> None:
+    """Raises `UsageError` where the parameter pins names no rule of *matched*, or no tag."""
     for alias, tag in sorted(options.pins.items()):
         if not is_tag(tag):
             raise UsageError("RT242", f"parameter pins gives {alias} {tag!r}, which is no tag")

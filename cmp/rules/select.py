@@ -72,15 +72,20 @@ def specificity(ref: Ref) -> int:
     return score
 
 
+def may_govern(resource: Resource, application: Application) -> bool:
+    """Whether *resource* may say anything of *application*, as namespace and name tell."""
+    if resource.namespace and application.namespace not in ("", resource.namespace):
+        return False
+    return resource.refs is None or any(_names(ref, application) for ref in resource.refs)
+
+
 def govern(resource: Resource, application: Application) -> Governing:
     """What *resource* says of *application*."""
-    if resource.namespace and application.namespace not in ("", resource.namespace):
+    # Nearly all resources are about other Applications, and each request asks them all.
+    if not may_govern(resource, application):
         return NOTHING
     if resource.refs is None:
         return Governing(units=(_whole(resource, _errors(resource)),))
-    # Nearly all resources are about other Applications, and each request asks them all.
-    if not any(_names(ref, application) for ref in resource.refs):
-        return NOTHING
     notes: list[str] = []
     clear = [ref for ref in resource.refs if not ref.unclear]
     unclear = [ref for ref in resource.refs if ref.unclear]
