@@ -13,13 +13,13 @@ from cmp.errors import Finding, Severity
 from cmp.located import Located
 
 SETTINGS = "commonUpdateSettings"
-_MOVED = ("updateStrategy", "allowTags", "ignoreTags", "pullSecret", "platforms", "forceUpdate")
-_COMMITTER = ("gitCommitUser", "gitCommitEmail")
+MOVED = ("updateStrategy", "allowTags", "ignoreTags", "pullSecret", "platforms", "forceUpdate")
+COMMITTER = ("gitCommitUser", "gitCommitEmail")
 
 
 def official_image(image: Located) -> tuple[Located, list[Finding]]:
     """An item of `images` with its own settings where the official schema has them."""
-    older = {name: image.fields[name] for name in _MOVED if name in image.fields}
+    older = {name: image.fields[name] for name in MOVED if name in image.fields}
     block = image.get(SETTINGS) or replace(image, value={}, faults=())
     findings = [_moved(name, value, both=name in block.fields) for name, value in older.items()]
     fields = {name: value for name, value in image.fields.items() if name not in older}
@@ -41,7 +41,7 @@ def official_holder(holder: Located) -> tuple[Located, list[Finding]]:
         allowed, findings = _allow_tags(allow_tags)
         fields[SETTINGS] = settings.with_fields(settings.fields | {"allowTags": allowed})
     if write_back := holder.get("writeBackConfig"):
-        older = [value for name in _COMMITTER if (value := write_back.get(name))]
+        older = [value for name in COMMITTER if (value := write_back.get(name))]
         kept = {name: value for name, value in write_back.fields.items() if value not in older}
         fields["writeBackConfig"] = write_back.with_fields(kept)
         findings += [_committer(value) for value in older]
