@@ -143,6 +143,12 @@ METRICS = (
         ("kind", "reason"),
     ),
     Metric(
+        "retag_webhook_events_total",
+        Kind.COUNTER,
+        "Events of registries that came to the webhook, by what came of each.",
+        ("outcome",),
+    ),
+    Metric(
         "retag_configuration_reloads_total",
         Kind.COUNTER,
         "Changes of rules, registries.conf or what they name: loaded, or kept out as broken.",

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import resource
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any, Self, cast
-
-from starlette.types import ASGIApp
-from uvicorn import Config, Server
 
 from cmp.errors import ResolverError
 from cmp.meter import Meter, Unmetered
 from sidecar.app import App
 from sidecar.health import Metrics, health
-from sidecar.protocol import LARGEST_HEAD, Gate, GuardedProtocol, Limits
+from sidecar.listener import Listener, listening
+from sidecar.protocol import Gate, Limits
 from sidecar.unixsocket import UnixSocket
 
 GRACE = 20.0  # seconds for requests in work when the end is asked for; the plugin waits no longer
-_LAST_WORDS = 1.0  # seconds for the replies to what the end of the grace interrupts
-_BACKLOG = 1024  # connections that the kernel accepts for us; more than are let in at a time
 _PROBES = Limits(head=5.0, body=5.0, answer=10.0, connections=32)  # of kubelets and Prometheus
 
 
@@ -77,7 +70,7 @@ async def serving(
     async with AsyncExitStack() as stack:
         bound = stack.enter_context(UnixSocket(places.socket))
         port = await stack.enter_async_context(_probes(places.probes, probed, bound))
-        requests = await stack.enter_async_context(_Listener(app.asgi, bound.socket, gate))
+        requests = await stack.enter_async_context(Listener(app.asgi, bound.socket, gate))
         try:
             yield Serving(port)
         finally:
@@ -100,66 +93,8 @@ async def _probes(
     probing = health(why_not_ready, probed.metrics)
     gate = Gate(None, _PROBES, Unmetered())
     with _listening(*address) as listening:
-        async with _Listener(probing, listening, gate):
+        async with Listener(probing, listening, gate):
             yield listening.getsockname()[1]
-
-
-class _Listener:
-    """A uvicorn server on a socket of ours, without its signal handlers and its main loop."""
-
-    def __init__(self, app: ASGIApp, bound: socket.socket, gate: Gate) -> None:
-        self._socket = bound
-        self._gate = gate
-        protocol = cast("type[asyncio.Protocol]", partial(GuardedProtocol, gate=gate))
-        config = Config(
-            cast("Any", app),
-            http=protocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="error",
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            headers=[("connection", "close")],
-            backlog=_BACKLOG,
-            h11_max_incomplete_event_size=LARGEST_HEAD,
-        )
-        config.load()
-        self._server = Server(config)
-        self._server.lifespan = config.lifespan_class(config)
-        self._server.server_state.default_headers = config.encoded_headers
-
-    async def __aenter__(self) -> Self:
-        await self._server.startup(sockets=[self._socket])
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._close()
-        self._gate.cut_all()
-        await asyncio.gather(*self._server.server_state.tasks, return_exceptions=True)
-        await self._gate.idle.wait()
-
-    async def drain(self, grace: float, stop: Callable[[], None]) -> None:
-        """Let who is connected, or about to be, have an answer; after *grace* seconds `stop`."""
-        await self._accept_the_last()
-        self._close()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(grace):
-                await self._gate.idle.wait()
-        stop()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_WORDS):
-                await self._gate.idle.wait()
-
-    async def _accept_the_last(self) -> None:
-        """Accept what the kernel holds; closing the socket would cut those off unanswered."""
-        for _ in range(2):  # the loop looks at its sockets between the two
-            await asyncio.sleep(0)
-
-    def _close(self) -> None:
-        for server in self._server.servers:
-            server.close()
 
 
 def _answers(bound: UnixSocket) -> bool:
@@ -173,11 +108,9 @@ def _answers(bound: UnixSocket) -> bool:
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    """A listening TCP socket; an empty *host* is every address of both families."""
-    both = not host and socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if both or ":" in host else socket.AF_INET
+    """A listening socket for probes."""
     try:
-        return socket.create_server((host, port), family=family, dualstack_ipv6=both)
+        return listening(host, port)
     except OSError as error:
         raise ResolverError(
             "RT616",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from cmp.errors import UsageError
 from cmp.registry.duration import parse_duration
@@ -54,10 +56,16 @@ def default_uids() -> frozenset[int]:
     return frozenset({PLUGIN_UID, os.getuid()})
 
 
-def parse_address(text: str) -> Address | None:
+def parse_address(
+    text: str,
+    flag: str = "--health-probe-bind-address",
+    *,
+    taken: Mapping[int, str] = MappingProxyType(_TAKEN),
+) -> Address | None:
     """`:PORT` or `HOST:PORT`, as controller-runtime takes it; None for `0`, which is off.
 
-    Raises `UsageError`.
+    *flag* is who says so; *taken* has the ports of others in the same Pod, argocd-repo-server's
+    by default. Raises `UsageError`.
     """
     if text in ("", "0"):
         return None
@@ -67,13 +75,13 @@ def parse_address(text: str) -> Address | None:
         host = host[1:-1]
     good = colon and port.isascii() and port.isdigit() and int(port) < 65536
     if not good or (":" in host and not bracketed):
-        what = f"--health-probe-bind-address {text!r} is no address"
-        raise UsageError("RT248", what, remedy="write :8080 or HOST:8080; 0 switches probes off")
-    if int(port) in _TAKEN:
+        what = f"{flag} {text!r} is no address"
+        raise UsageError("RT248", what, remedy="write :8080 or HOST:8080; 0 switches it off")
+    if int(port) in taken:
         raise UsageError(
             "RT249",
-            f"--health-probe-bind-address {text}: in its Pod, argocd-repo-server has port "
-            f"{port} for {_TAKEN[int(port)]}",
+            f"{flag} {text}: in its Pod, argocd-repo-server has port "
+            f"{port} for {taken[int(port)]}",
             remedy=f"take another, as {PROBES}",
         )
     return Address(host, int(port))

@@ -1,0 +1,1 @@
+"""The webhook: a registry tells that something was pushed, so that nobody waits for a poll."""
