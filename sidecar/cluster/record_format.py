@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -61,7 +61,7 @@ class Recorded:
     """A choice of one rule for the Application.
 
     *after* is its reference and *before* the one that ran ("" for none), *title* names the rule
-    and *alias* its image, for people. *good* is what the rule's policy chose last itself: that is
+    and *alias* its image, for people; *live* is whether an image of its repository ran. *good* is what the rule's policy chose last itself: that is
     a last good choice for resolvers, a pin is none. *attempts* refreshes were intended, the last
     at *asked_at* (seconds since the epoch) with *stamp*, the value of Argo CD's
     `refresh-timestamp`; before it, *reconciled* was `status.reconciledAt`, and *operation* what
@@ -76,6 +76,7 @@ class Recorded:
     alias: str = ""
     why: str = ""
     good: LastGood | None = None
+    live: bool = False
     attempts: int = 0
     asked_at: float = 0
     stamp: str = ""
@@ -316,6 +317,12 @@ def _count(value: Any) -> int:
     return value
 
 
+def _flag(value: Any) -> bool:
+    if type(value) is not bool:
+        raise ValueError("no boolean")
+    return value
+
+
 def _refuse(text: str) -> Any:
     raise ValueError(text)
 
@@ -327,7 +334,7 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse)  # NaN is no JSON
 class _Field:
     attribute: str
     read: Callable[[Any], Any]
-    absent: Any = field(default="")
+    absent: Any = ""
 
 
 _LAST_GOOD: Mapping[str, _Field] = {
@@ -345,6 +352,7 @@ _RECORDED: Mapping[str, _Field] = {
     "title": _Field("title", _why),
     "alias": _Field("alias", _text),
     "why": _Field("why", _why),
+    "live": _Field("live", _flag, absent=False),
     "attempts": _Field("attempts", _count, 0),
     "askedAt": _Field("asked_at", _time, 0),
     "stamp": _Field("stamp", _text),

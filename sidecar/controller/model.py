@@ -14,7 +14,8 @@ PLUGIN = "retag"  # as Applications name it: plugin.yaml has no version, which w
 # What is kept of `status.operationState`; the rest is results of resources, by far the largest.
 _OPERATION_STATE = ("phase", "message", "startedAt", "finishedAt", "retryCount", "operation")
 _SYNC_RESULT = ("revision", "revisions", "source", "sources")
-_LONGEST_MESSAGE = 2000
+# A line of Retag's has 2,000 characters and its code at the end, after a page of Argo CD's own.
+_LONGEST_MESSAGE = 8000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +52,9 @@ class Wanted:
     """A choice for an Application, as it is now.
 
     *choice* is what is recorded of it, *title* names its rule for people, *why* is the policy's
-    reason. *before* is the reference that runs under the rule's repository, "" for none that is
-    live, and *after* the one that should; *runs* is whether that runs already.
+    reason, *alias* its image's. *before* is the reference that runs under the rule's repository, ""
+    for none that is live, and *after* the one that should; *runs* is whether that runs already.
+    *own* is whether the policy itself chose: what a pin chose is no last good choice for others.
     """
 
     choice: LastGood
@@ -61,6 +63,8 @@ class Wanted:
     before: str = ""
     why: str = ""
     runs: bool = False
+    alias: str = ""
+    own: bool = True
 
 
 def sources_of(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
