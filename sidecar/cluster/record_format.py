@@ -61,11 +61,12 @@ class Recorded:
     """A choice of one rule for the Application.
 
     *after* is its reference and *before* the one that ran ("" for none), *title* names the rule
-    and *alias* its image, for people; *live* is whether an image of its repository ran. *good* is what the rule's policy chose last itself: that is
-    a last good choice for resolvers, a pin is none. *attempts* refreshes were intended, the last
-    at *asked_at* (seconds since the epoch) with *stamp*, the value of Argo CD's
-    `refresh-timestamp`; before it, *reconciled* was `status.reconciledAt`, and *operation* what
-    `operation_of` an Application says. *reason* says why it failed, or what it waits for.
+    and *alias* its image, for people; *live* is whether an image of the repository ran. *good* is
+    what the rule's policy chose last itself: a last good choice for resolvers, which a pin is not.
+    *attempts* refreshes were intended, the last at *asked_at* (seconds since the epoch) with
+    *stamp*, the value of Argo CD's `refresh-timestamp`; before it, *reconciled* was
+    `status.reconciledAt`, and *operation* `status.operationState.startedAt`. *reason* says why it
+    failed, or why it is left to Argo CD or to people.
     """
 
     choice: LastGood

@@ -51,10 +51,10 @@ class Target:
 class Wanted:
     """A choice for an Application, as it is now.
 
-    *choice* is what is recorded of it, *title* names its rule for people, *why* is the policy's
-    reason, *alias* its image's. *before* is the reference that runs under the rule's repository, ""
-    for none that is live, and *after* the one that should; *runs* is whether that runs already.
-    *own* is whether the policy itself chose: what a pin chose is no last good choice for others.
+    *choice* is what is recorded of it, *title* names its rule for people, *alias* its image, *why*
+    is the policy's reason. *before* is the reference that runs under the rule's repository, "" for
+    none that is live, and *after* the one that should; *runs* is whether that runs already. *own*
+    is whether the policy itself chose: what a pin chose is no last good choice for others.
     """
 
     choice: LastGood
