@@ -26,6 +26,7 @@ from cmp.tags import Listing, Tag
 PAUSE = 30.0
 # Seconds, for a disk or a server that does not answer: a request has 10 for all its look-ups.
 PATIENCE = 1.0
+_ALL = 5  # times that, for all objects of a kind at once: no request waits for them to be kept
 
 _log = logging.getLogger("retag.store")
 _Answer = TypeVar("_Answer")
@@ -52,6 +53,7 @@ class Degrading:
         self._origin = origin
         self._meter = meter
         self._patience = patience
+        self._patience_for_all = patience * _ALL
         self._memory = MemoryStore(wall=wall, room=BESIDE_A_STORE)
         self._unwritten = Unwritten(wall)
         self._reading = Breaker(clock, pause)
@@ -114,6 +116,22 @@ class Degrading:
         if await self._observe("keep_tags", key, lambda: self._origin.keep_tags(key, tags)):
             self._settle()
 
+    async def seen(self, kind: str) -> Mapping[str, bytes] | None:
+        """The objects of *kind*; None where the persistent store does not answer."""
+        return await self._read("seen", lambda: self._origin.seen(kind), self._patience_for_all)
+
+    async def keep_seen(
+        self, kind: str, changed: Mapping[str, bytes | None], *, whole: bool
+    ) -> bool:
+        """Remember *changed* of *kind*; whether the persistent store did."""
+        kept = False
+
+        async def keep() -> None:
+            nonlocal kept
+            kept = await self._origin.keep_seen(kind, changed, whole=whole)
+
+        return await self._write("keep_seen", keep, self._patience_for_all) and kept
+
     async def aclose(self) -> None:
         """Tell the persistent store what it does not know yet, if it listens, and let go of it."""
         if self._settling is not None:
@@ -138,12 +156,17 @@ class Degrading:
                 self._unwritten.add(key)
         return written
 
-    async def _read(self, operation: str, ask: Callable[[], Awaitable[_Answer]]) -> _Answer | None:
+    async def _read(
+        self,
+        operation: str,
+        ask: Callable[[], Awaitable[_Answer]],
+        patience: float | None = None,
+    ) -> _Answer | None:
         """What the persistent store answers; None where it does not."""
         if not self._reading.allows():
             return None
         try:
-            answer = await asyncio.wait_for(ask(), self._patience)
+            answer = await asyncio.wait_for(ask(), patience or self._patience)
         except (StoreError, TimeoutError) as error:
             self._failed(self._reading, operation, error)
             return None
@@ -151,12 +174,14 @@ class Degrading:
         self._settle()
         return answer
 
-    async def _write(self, operation: str, ask: Callable[[], Awaitable[None]]) -> bool:
+    async def _write(
+        self, operation: str, ask: Callable[[], Awaitable[None]], patience: float | None = None
+    ) -> bool:
         """Whether the persistent store did what it was asked."""
         if not self._writing.allows():
             return False
         try:
-            await asyncio.wait_for(ask(), self._patience)
+            await asyncio.wait_for(ask(), patience or self._patience)
         except (StoreError, TimeoutError) as error:
             self._failed(self._writing, operation, error)
             return False

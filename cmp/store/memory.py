@@ -78,6 +78,17 @@ class MemoryStore:
         if not _put(self._tags, key, {**self._tags.get(key, {}), **tags}):
             _put(self._tags, key, dict(tags))
 
+    async def seen(self, _kind: str) -> Mapping[str, bytes] | None:
+        """Nothing: it would not outlive the process, which has seen it."""
+        return None
+
+    async def keep_seen(
+        self, _kind: str, _changed: Mapping[str, bytes | None], *, whole: bool
+    ) -> bool:
+        """Nothing is kept, nor asked for again."""
+        del whole
+        return True
+
     async def aclose(self) -> None:
         """Nothing is open."""
 

@@ -60,6 +60,22 @@ class Store(Protocol):
         """Remember *tags* under *key*."""
         ...
 
+    async def seen(self, kind: str, /) -> Mapping[str, bytes] | None:
+        """The objects of *kind* as they were last kept, by key; None if never whole.
+
+        Unlike all else that is a whole, or nothing: a part of it would mislead.
+        """
+        ...
+
+    async def keep_seen(
+        self, kind: str, changed: Mapping[str, bytes | None], /, *, whole: bool
+    ) -> bool:
+        """Remember *changed*: all objects of *kind* if it is *whole*, else what changed of them.
+
+        None is an object that is gone; no key is "". False if it has to be told anew, whole.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Write what is to be written, and let go of files and connections."""
         ...
@@ -88,6 +104,17 @@ class NothingStored:
 
     async def keep_tags(self, _key: str, _tags: Mapping[str, Tag], /) -> None:
         """Nothing is kept."""
+
+    async def seen(self, _kind: str, /) -> Mapping[str, bytes] | None:
+        """Nothing."""
+        return None
+
+    async def keep_seen(
+        self, _kind: str, _changed: Mapping[str, bytes | None], /, *, whole: bool
+    ) -> bool:
+        """Nothing is kept, nor asked for again."""
+        del whole
+        return True
 
     async def aclose(self) -> None:
         """Nothing is open."""

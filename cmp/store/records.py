@@ -109,15 +109,26 @@ def _below(key: str, name: str) -> str:
 def _seal(name: str, value: Any) -> bytes:
     # In ASCII: registries may send lone surrogates, which UTF-8 does not have.
     body = _ENCODER.encode(value).encode("ascii")
+    return seal(name, body)
+
+
+def seal(name: str, body: bytes) -> bytes:
+    """*body* as the record of *name*."""
     return b"1:%08x:%b" % (_checksum(name, body), body)
+
+
+def unseal(name: str, record: bytes) -> bytes | None:
+    """What *record* holds, if it is one of *name* and whole."""
+    version, checksum, body = record[:2], record[2:10], record[11:]
+    if version != b"1:" or record[10:11] != b":" or len(record) > LARGEST_RECORD:
+        return None
+    return body if checksum == b"%08x" % _checksum(name, body) else None
 
 
 def _open(name: str, record: bytes, kind: type[_Value]) -> _Value | None:
     """The JSON in *record*, if it is one of *name*, whole, and of *kind*."""
-    version, checksum, body = record[:2], record[2:10], record[11:]
-    if version != b"1:" or record[10:11] != b":" or len(record) > LARGEST_RECORD:
-        return None
-    if checksum != b"%08x" % _checksum(name, body):
+    body = unseal(name, record)
+    if body is None:
         return None
     try:
         value = _DECODER.decode(body.decode("ascii"))

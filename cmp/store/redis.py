@@ -21,7 +21,7 @@ from redis.credentials import CredentialProvider
 from redis.maint_notifications import MaintNotificationsConfig
 
 from cmp.store import choices as law
-from cmp.store import records
+from cmp.store import records, redis_seen, seen
 from cmp.store.persistent import Contents, Observed, StoreError
 from cmp.store.port import LastGood
 from cmp.store.redis_url import Server
@@ -29,6 +29,7 @@ from cmp.tags import Listing, Tag
 
 PREFIX = b"retag:1:"  # 1: the form of the records
 _CHOICES, _LISTING, _TAGS = PREFIX + b"choices:", PREFIX + b"listing:", PREFIX + b"tags:"
+_SEEN = PREFIX + b"seen:"
 _A_DAY = 24 * 60 * 60
 CHOICES_KEPT = 90 * _A_DAY  # seconds after the last use: an Application long gone
 OBSERVATIONS_KEPT = 14 * _A_DAY  # seconds: twice what `--max-stale` is by default
@@ -125,6 +126,32 @@ class RedisStore:
             if isinstance(kept, Exception):
                 raise kept
 
+    async def seen(self, kind: str) -> Mapping[str, bytes] | None:
+        """The objects of *kind* as they were last kept; None if never whole."""
+        async with self._asking:
+            answer = await self._client.execute_command(  # type: ignore[no-untyped-call]
+                "EVAL", redis_seen.READ, 1, _SEEN + _bytes(kind), seen.MOST, seen.LARGEST
+            )
+            if type(answer) is not list:
+                return None
+            found = iter(map(_record, answer))
+            return seen.decode(kind, zip(found, found, strict=False))
+
+    async def keep_seen(
+        self, kind: str, changed: Mapping[str, bytes | None], *, whole: bool
+    ) -> bool:
+        """Remember *changed*, all objects of *kind* or what changed; False for want of others."""
+        place = _SEEN + _bytes(kind)
+        async with self._asking:
+            if not whole and not await self._is_whole(place):
+                return False
+            async with self._client.pipeline() as pipe:
+                for command, *arguments in redis_seen.changes(kind, changed, whole=whole):
+                    await pipe.execute_command(command, place, *arguments)
+                await pipe.execute_command("EXPIRE", place, OBSERVATIONS_KEPT)
+                await pipe.execute()
+            return True
+
     async def contents(self) -> Contents:
         """All that is remembered, of the first 100,000 keys."""
         async with self._asking:
@@ -194,6 +221,13 @@ class RedisStore:
             if isinstance(key, bytes) and count < _MOST_KEYS:
                 count += 1
                 yield key
+
+    async def _is_whole(self, place: bytes) -> bool:
+        """Whether there is a whole set of objects at *place*."""
+        (answer,) = await self._batch(("HEXISTS", place, seen.WHOLE))
+        if isinstance(answer, Exception) and not _is_wrong_type(answer):
+            raise answer
+        return isinstance(answer, int) and bool(answer)
 
     async def _observed(self, key: str) -> Observed:
         places = [kind + _bytes(key) for kind in (_LISTING, _TAGS)]

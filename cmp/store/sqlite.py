@@ -82,6 +82,16 @@ class SqliteStore:
         """Remember *tags* under *key*."""
         await self._write(lambda rows: rows.keep_tags(key, tags))
 
+    async def seen(self, kind: str) -> Mapping[str, bytes] | None:
+        """The objects of *kind* as they were last kept; None if never whole."""
+        return await self._run(lambda rows: rows.seen(kind))
+
+    async def keep_seen(
+        self, kind: str, changed: Mapping[str, bytes | None], *, whole: bool
+    ) -> bool:
+        """Remember *changed*, all objects of *kind* or what changed; False for want of others."""
+        return await self._write(lambda rows: rows.keep_seen(kind, changed, whole=whole))
+
     async def contents(self) -> Contents:
         """All that is remembered."""
         return await self._run(lambda rows: rows.contents())

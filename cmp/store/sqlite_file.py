@@ -18,7 +18,7 @@ from pathlib import Path
 from cmp.errors import printable
 
 _APPLICATION = 0x52455447  # "RETG", in the header's field for this (file(1) shows it)
-_VERSION = 1  # of the schema; any other is set aside
+_VERSION = 2  # of the schema; any other is set aside
 _PAGE = 4096  # bytes
 # Seconds for a lock of another process. All its transactions are short; a request does not wait.
 _BUSY = 0.25
@@ -34,6 +34,10 @@ _TABLES = (
     """CREATE TABLE tags (
         observed INTEGER NOT NULL, name BLOB NOT NULL, record BLOB NOT NULL, used INTEGER NOT NULL,
         PRIMARY KEY (observed, name)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE seen (
+        kind BLOB NOT NULL, key BLOB NOT NULL, record BLOB NOT NULL, used INTEGER NOT NULL,
+        PRIMARY KEY (kind, key)
     ) WITHOUT ROWID""",
 )
 _OURS = sorted((table.encode(),) for table in _TABLES)

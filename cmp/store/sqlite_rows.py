@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from cmp.store import choices as law
-from cmp.store import records
+from cmp.store import records, seen
 from cmp.store.persistent import Contents, Observed
 from cmp.store.port import LastGood
 from cmp.tags import Listing, Tag
@@ -25,6 +25,10 @@ DELETE FROM choices WHERE application IN (
     SELECT application FROM choices ORDER BY used
     LIMIT max(1, (SELECT count(*) FROM choices) / 4)
 )"""
+
+# Objects of another cluster, or of other namespaces.
+_LONG_UNSEEN = """\
+DELETE FROM seen WHERE kind IN (SELECT kind FROM seen WHERE key = ? AND used < ?)"""
 
 
 class Rows:
@@ -84,6 +88,32 @@ class Rows:
         )
         self._connection.executemany("INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?)", rows)
 
+    def seen(self, kind: str) -> dict[str, bytes] | None:
+        """The objects of *kind*, by key; None unless they are a whole set."""
+        sql = "SELECT count(*), coalesce(sum(length(record)), 0) FROM seen WHERE kind = ?"
+        ((count, size),) = self._all(sql, _blob(kind))
+        if count > seen.MOST or size > seen.LARGEST:
+            return None
+        found = self._all("SELECT key, record FROM seen WHERE kind = ?", _blob(kind))
+        return seen.decode(kind, ((_bytes(key), _bytes(record)) for key, record in found))
+
+    def keep_seen(self, kind: str, changed: Mapping[str, bytes | None], *, whole: bool) -> bool:
+        """*changed* of *kind*, alone if they are *whole*; False if there is no whole set else."""
+        place = _blob(kind)
+        if whole:
+            self._delete("DELETE FROM seen WHERE kind = ?", place)
+        elif self._one("SELECT 1 FROM seen WHERE kind = ? AND key = ?", place, seen.WHOLE) is None:
+            return False
+        gone = [(place, _blob(key)) for key, value in changed.items() if value is None]
+        self._connection.executemany("DELETE FROM seen WHERE kind = ? AND key = ?", gone)
+        kept = {key: value for key, value in changed.items() if value is not None}
+        rows = [(seen.WHOLE, seen.whole(kind)), *seen.encode(kind, kept)]
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?)",
+            ((place, *row, self._today) for row in rows),
+        )
+        return True
+
     def contents(self) -> Contents:
         """All that is well-formed, and the size of the file in bytes."""
         names = [_text(name) for (name,) in self._all("SELECT application FROM choices")]
@@ -104,6 +134,7 @@ class Rows:
             return self._connection.execute(sql, (_blob(application),)).rowcount
         self._connection.execute("DELETE FROM tags")
         self._connection.execute("DELETE FROM observed")
+        self._connection.execute("DELETE FROM seen")
         return self._connection.execute("DELETE FROM choices").rowcount
 
     def make_room(self) -> None:
@@ -111,6 +142,7 @@ class Rows:
         oldest = self._today - _OLD
         gone = self._delete("DELETE FROM tags WHERE used < ?", oldest)
         gone += self._delete("DELETE FROM observed WHERE used < ?", oldest)
+        gone += self._delete(_LONG_UNSEEN, seen.WHOLE, oldest)
         gone = gone or self._delete(_OLDEST_QUARTER_OBSERVED)
         self._delete("DELETE FROM tags WHERE observed NOT IN (SELECT id FROM observed)")
         if not gone:

@@ -57,6 +57,7 @@ class Fragile:
         self.asked: Counter[str] = Counter()
         self.arrived: asyncio.Queue[str] = asyncio.Queue()
         self.closed = False
+        self.seen_last: dict[str, dict[str, bytes]] = {}
         self.held: dict[str, asyncio.Event] = {}  # by the tag of a choice that waits to be kept
 
     async def _check(self, name: str, *, works: bool) -> None:
@@ -93,6 +94,18 @@ class Fragile:
     async def keep_tags(self, key: str, tags: Mapping[str, Tag]) -> None:
         await self._check("keep_tags", works=self.writes)
         await self.inner.keep_tags(key, tags)
+
+    async def seen(self, kind: str) -> Mapping[str, bytes] | None:
+        await self._check("seen", works=self.reads)
+        return self.seen_last.get(kind)
+
+    async def keep_seen(
+        self, kind: str, changed: Mapping[str, bytes | None], *, whole: bool
+    ) -> bool:
+        await self._check("keep_seen", works=self.writes)
+        if whole:
+            self.seen_last[kind] = {key: value for key, value in changed.items() if value}
+        return kind in self.seen_last
 
     async def contents(self) -> Contents:
         raise AssertionError

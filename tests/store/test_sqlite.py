@@ -87,7 +87,7 @@ def empty_of_another_program(path: Path) -> None:
 
 def a_later_version(path: Path) -> None:
     with database(filled(path)) as ours:
-        ours.execute("PRAGMA user_version = 2")
+        ours.execute("PRAGMA user_version = 3")
 
 
 def another_table(path: Path) -> None:
