@@ -1,0 +1,188 @@
+"""`Rollout`: who sees to it that each Application is asked for what it should run, and no other.
+
+An Application is looked at again only when it, its rules or what its repositories hold may have
+changed: most of them never are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cmp.meter import Meter
+from cmp.rules import RuleSet
+from cmp.store import LastGood
+from sidecar.controller.choose import Choosing
+from sidecar.controller.index import Index
+from sidecar.controller.model import Target, Wanted
+from sidecar.controller.poll import Poller
+from sidecar.controller.read import Current, Reader
+from sidecar.controller.schedule import Outcome
+from sidecar.controller.targets import Key, Login, Plan, Planner
+
+_log = logging.getLogger("retag.controller")
+
+# Applications that are decided at once: one that waits for a registry keeps nobody from others.
+_AT_ONCE = 8
+
+
+class Delivers(Protocol):
+    """Who sees to it that choices come to run, such as `sidecar.controller.deliver.Deliverer`."""
+
+    def want(self, target: Target, wanted: Sequence[Wanted]) -> None:
+        """All choices of *target* as they are now."""
+        ...
+
+    def changed(self, target: Target) -> None:
+        """*target* is as it is now."""
+        ...
+
+    def gone(self, key: Key) -> None:
+        """There is no such Application any more."""
+        ...
+
+
+class Earlier(Protocol):
+    """What was chosen for an Application before, such as `cmp.store.Store`."""
+
+    async def choices(self, application: str, /) -> Sequence[LastGood]:
+        """All that is remembered of it, by Argo CD's instance name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a rollout works with.
+
+    *on_plan* is told each plan: the one before, and the one now. *on_read* is told, after each
+    look that was answered, which Applications want something of that repository.
+    """
+
+    current: Current
+    earlier: Earlier
+    delivers: Delivers
+    on_plan: Callable[[Plan | None, Plan | None], None]
+    on_read: Callable[[Iterable[Key]], None]
+
+
+class Rollout:
+    """Decides for the Applications in *targets*, as `application` and `rules` tell of changes.
+
+    Each repository is looked at once in *interval* seconds. *wall* is in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        targets: Mapping[Key, Target],
+        interval: float,
+        *,
+        wall: Callable[[], float] = time.time,
+        meter: Meter | None = None,
+    ) -> None:
+        self._parts = parts
+        self._targets = targets
+        self._wall = wall
+        self._planner = Planner()
+        self.reader = Reader(parts.current, wall)
+        self.poller = Poller(self.look, interval, meter=meter)
+        self._index = Index(self.poller.add, self._drop)
+        self._dirty: dict[Key, bool] = {}  # whether the plan is to be made anew
+        self._busy: set[Key] = set()
+        self._queue: asyncio.Queue[Key] = asyncio.Queue()
+        self._unsettled: set[Key] = set()
+
+    @property
+    def plans(self) -> Mapping[Key, Plan]:
+        """What is to be chosen, by Application."""
+        return self._index.plans
+
+    def application(self, key: Key, before: Target | None, now: Target | None) -> None:
+        """The Application *key* has changed."""
+        if now is None:
+            self._parts.delivers.gone(key)
+        else:
+            self._parts.delivers.changed(now)
+        if before is None or now is None or _decides(before) != _decides(now):
+            self._soil(key, anew=True)
+
+    def rules(self, rules: RuleSet) -> None:
+        """The rules are *rules* from now on."""
+        touched = list(self._planner.changed_by(rules, self._targets.values()))
+        self._planner.rules = rules
+        for target in touched:
+            self._soil(target.key, anew=True)
+
+    async def look(self, login: Login) -> Outcome:
+        """Look at *login* now, and decide anew where that may change something."""
+        outcome, changed = await self.reader.read(login, self._index.looks(login))
+        touched = set(self._index.users(changed))
+        if outcome is Outcome.READ and self._unsettled:
+            touched |= self._unsettled & self._index.users_of(login)
+        for key in touched:
+            self._soil(key, anew=False)
+        if outcome is Outcome.READ:
+            self._parts.on_read(self._index.users_of(login))
+        return outcome
+
+    async def run(self) -> None:
+        """Decide for ever."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_AT_ONCE):
+                group.create_task(self._work())
+
+    async def idle(self) -> None:
+        """Return when all is decided that was to be."""
+        await self._queue.join()
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._queue.get()
+            self._busy.add(key)
+            try:
+                await self._decide(key, anew=self._dirty.pop(key))
+            except Exception:  # noqa: BLE001  # one Application that fails keeps nobody from the others
+                _log.exception("an Application could not be decided by a fault of Retag")
+            self._busy.discard(key)
+            if key in self._dirty:
+                self._queue.put_nowait(key)
+            self._queue.task_done()
+            await asyncio.sleep(0)  # there may be thousands, and leases to be renewed
+
+    async def _decide(self, key: Key, *, anew: bool) -> None:
+        target = self._targets.get(key)
+        plan = self._index.plans.get(key)
+        if anew or target is None:
+            now = self._planner.plan(target) if target else None
+            self._parts.on_plan(self._index.put(key, now), now)
+            plan = now
+        if target is None or plan is None:
+            self._unsettled.discard(key)
+            return
+        await self.reader.catch_up(plan.looks)
+        async with self._parts.current.use() as configuration:
+            lookups = configuration.lookups.until(float("inf"))
+            choosing = Choosing(self.reader.verdict, lookups, self._wall())
+            earlier = await self._parts.earlier.choices(target.instance)
+            choices = await choosing.choices(plan, earlier)
+        (self._unsettled.add if choices.unsettled else self._unsettled.discard)(key)
+        self._parts.delivers.want(target, choices.wanted)
+
+    def _soil(self, key: Key, *, anew: bool) -> None:
+        """Decide for *key*, with a plan made *anew*."""
+        if key not in self._dirty and key not in self._busy:
+            self._queue.put_nowait(key)
+        self._dirty[key] = anew or self._dirty.get(key, False)
+
+    def _drop(self, login: Login) -> None:
+        self.poller.drop(login)
+        self.reader.forget(login)
+
+
+def _decides(target: Target) -> object:
+    """What of *target* has a part in a choice."""
+    return target.application, target.spec
