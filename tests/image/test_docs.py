@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from typing import Any
 
@@ -48,13 +49,15 @@ def pod(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (folder / "argocd").mkdir()
     (folder / "argocd" / "deployment.yaml").write_text(_ARGO_CD)
     (folder / "argocd" / "kustomization.yaml").write_text("resources: [deployment.yaml]\n")
-    for name in ("kustomization.yaml", "repo-server.yaml"):
-        (folder / name).write_text(_block(name))
-    for name in ("rules.yaml", "registries.conf"):
-        (folder / name).write_text((PROJECT / "examples/profanity-filter" / name).read_text())
+    (folder / "kustomization.yaml").write_text(_block("kustomization.yaml"))
+    shutil.copytree(PROJECT / "deploy", folder / "deploy")
+    patch = folder / "deploy/components/repo-server/repo-server.yaml"
+    patch.write_text(_block("repo-server.yaml"))
     built = subprocess.run(["kustomize", "build", folder], check=True, capture_output=True)
     [deployment] = [
-        each for each in yaml.safe_load_all(built.stdout) if "template" in each.get("spec", {})
+        each
+        for each in yaml.safe_load_all(built.stdout)
+        if (each["kind"], each["metadata"]["name"]) == ("Deployment", "argocd-repo-server")
     ]
     spec = deployment["spec"]["template"]["spec"]
     assert isinstance(spec, dict)
@@ -108,7 +111,7 @@ def test_the_plugin_can_connect_and_not_replace_the_socket(pod: dict[str, Any]) 
     mounts = {each["name"]: each for each in _container(pod, "retag")["volumeMounts"]}
 
     assert mounts["retag-socket"]["readOnly"]
-    assert not {"retag-cache", "retag-zot-login", "retag-rules"} & set(mounts)
+    assert not {"retag-cache", "retag-token", "retag-registries"} & set(mounts)
 
 
 def test_the_resolver_is_there_first_and_holds_nothing_back(pod: dict[str, Any]) -> None:
