@@ -122,8 +122,7 @@ class Listener:
                 continue
             shaking = asyncio.create_task(self._shake(connection, tls))
             self._shaking.add(shaking)
-            shaking.add_done_callback(self._shaking.discard)
-            shaking.add_done_callback(lambda _: room.release())
+            shaking.add_done_callback(partial(self._shaken, connection, room))
 
     async def _shake(self, connection: socket.socket, tls: ssl.SSLContext) -> None:
         """Have *connection* be that of a protocol, if the handshake succeeds."""
@@ -137,6 +136,14 @@ class Listener:
             )
         except OSError:  # also ssl.SSLError and TimeoutError: it is theirs, and closed already
             self._gate.refused("handshake")
+
+    def _shaken(
+        self, connection: socket.socket, room: asyncio.Semaphore, shaking: asyncio.Task[None]
+    ) -> None:
+        self._shaking.discard(shaking)
+        room.release()
+        if shaking.cancelled():  # perhaps before it began
+            connection.close()
 
     def _protocol(self) -> asyncio.Protocol:
         make = cast("Callable[..., asyncio.Protocol]", self._config.http_protocol_class)

@@ -103,7 +103,7 @@ class _Receiver:
         return _RefusedError(status, "unauthorized", why, www_authenticate='Basic realm="webhook"')
 
     def _count(self, outcome: str) -> None:
-        self._meter.count("retag_webhook_events_total", outcome=outcome)
+        self._meter.count("retag_webhook_events_total", outcome=str(outcome))
 
 
 def webhook_app(

@@ -3,7 +3,7 @@
 Zot sends the binary mode (`ce-…` headers, the body is the data); the structured one (the event is
 a JSON object) is read too, batches are not. An event says that something happened and no more: its
 only field that counts is the repository's name, and what the registry holds is read from there.
-Sources: CloudEvents 1.0.2, its HTTP protocol binding, and Zot v2.1.18 (pkg/extensions/events).
+Sources: CloudEvents 1.0.2, its HTTP protocol binding, and Zot v2.1.20 (pkg/extensions/events).
 """
 
 from __future__ import annotations
