@@ -180,7 +180,7 @@ def _is_attempted(target: Target) -> bool:
     return _stated(result.get(keys[1])) == _stated(wanted[1])
 
 
-def _stated(value: Any) -> Any:
+def _stated(value: Any) -> object:
     """*value* without what Go's `omitempty` leaves out."""
     if isinstance(value, dict):
         stated = {key: _stated(each) for key, each in value.items()}

@@ -18,8 +18,8 @@ from sidecar.controller.cron import InvalidScheduleError, Schedule, parse, zone_
 from sidecar.controller.model import Target
 
 # How many openings and closings are looked through for the moment from which a sync may start.
-# A week of hourly windows has as many; who needs more is told that it is not known.
-_FURTHEST = 400
+# Four days of hourly windows have as many; who needs more is told that it is not known.
+_FURTHEST = 200
 _SECOND = timedelta(seconds=1)
 
 
