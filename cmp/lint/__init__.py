@@ -5,6 +5,7 @@ question of what was read: do the policies compile, does a rule rule alone, is i
 """
 
 from cmp.lint.check import lint
+from cmp.lint.cluster import ClusterObjects
 from cmp.lint.files import files_in
 
-__all__ = ["files_in", "lint"]
+__all__ = ["ClusterObjects", "files_in", "lint"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cmp.errors import Finding
 from cmp.lint.annotations import check_annotations
+from cmp.lint.cluster import ClusterObjects, check_cluster, located_objects
 from cmp.lint.configs import Config, load_config, serving, tags_of
 from cmp.lint.defaults import check_defaults, check_write_back
 from cmp.lint.files import read_contents
@@ -23,15 +24,23 @@ from cmp.rules.read import rules_of
 
 
 def lint(
-    files: Sequence[Path], registries: Path | None, *, environment: Mapping[str, str]
+    files: Sequence[Path],
+    registries: Path | None,
+    *,
+    environment: Mapping[str, str],
+    cluster: ClusterObjects | None = None,
 ) -> list[Finding]:
     """All that is wrong with what lies in *files*, by place; the same for the same files.
 
     *files* are files and folders, *registries* is a registries.conf besides those among them.
-    Logins that it names are looked for in *environment*. Raises `RuleError` where a path cannot be
-    read.
+    Logins that it names are looked for in *environment*. What lies in a *cluster* is looked at
+    too. Raises `RuleError` where a path cannot be read.
     """
     contents = read_contents(files, registries)
+    if cluster is not None:
+        contents.findings += check_cluster(cluster, contents.rules)
+        contents.rules += located_objects("ImageUpdater", cluster.updaters)
+        contents.applications += located_objects("Application", cluster.applications)
     configs = [load_config(config, environment) for config in contents.configs]
     findings = [*contents.findings]
     for config in configs:

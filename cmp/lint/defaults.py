@@ -71,7 +71,8 @@ def _other_strategy(block: Located | None) -> Located | None:
 
 
 def _finding(block: Located, hidden: Located | None) -> Finding:
-    hides = f", and hide {hidden.text} of line {hidden.place.line}" if hidden else ""
+    line = f" of line {hidden.place.line}" if hidden and hidden.place.line else " above"
+    hides = f", and hide {hidden.text}{line}" if hidden else ""
     return block.nearest(("updateStrategy",)).finding(
         "RT384",
         "semver with forceUpdate: false are what the CRDs of v1.0 to v1.3 stored into every "
