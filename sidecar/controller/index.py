@@ -18,7 +18,7 @@ class _Use:
 
 
 class Index:
-    """Plans by Application; each login that is wanted *comes*, and *goes* with the last of them."""
+    """Plans by Application; each login that is wanted *comes*, and *goes* with its last use."""
 
     def __init__(self, comes: Callable[[Login], None], goes: Callable[[Login], None]) -> None:
         self._plans: dict[Key, Plan] = {}

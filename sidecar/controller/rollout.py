@@ -9,14 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from cmp.judge import Verdict
 from cmp.meter import Meter
+from cmp.policy import Keep, Kept, Policy
 from cmp.rules import RuleSet
 from cmp.store import LastGood
 from sidecar.controller.choose import Choosing
+from sidecar.controller.heal import ailment
 from sidecar.controller.index import Index
 from sidecar.controller.model import Target, Wanted
 from sidecar.controller.poll import Poller
@@ -28,6 +32,7 @@ _log = logging.getLogger("retag.controller")
 
 # Applications that are decided at once: one that waits for a registry keeps nobody from others.
 _AT_ONCE = 8
+_REGISTRY = "RT5"  # codes that begin so are of registries
 
 
 class Delivers(Protocol):
@@ -45,12 +50,8 @@ class Delivers(Protocol):
         """There is no such Application any more."""
         ...
 
-
-class Earlier(Protocol):
-    """What was chosen for an Application before, such as `cmp.store.Store`."""
-
-    async def choices(self, application: str, /) -> Sequence[LastGood]:
-        """All that is remembered of it, by Argo CD's instance name."""
+    def heal(self, target: Target, reason: str) -> None:
+        """*target* could not be rendered, and may be now."""
         ...
 
 
@@ -58,15 +59,14 @@ class Earlier(Protocol):
 class Parts:
     """What a rollout works with.
 
-    *on_plan* is told each plan: the one before, and the one now. *on_read* is told, after each
-    look that was answered, which Applications want something of that repository.
+    *earlier* tells what was chosen for an Application before. *on_plan* is told each plan: the one
+    before, and the one now.
     """
 
     current: Current
-    earlier: Earlier
+    earlier: Callable[[Target], Sequence[LastGood]]
     delivers: Delivers
     on_plan: Callable[[Plan | None, Plan | None], None]
-    on_read: Callable[[Iterable[Key]], None]
 
 
 class Rollout:
@@ -95,6 +95,7 @@ class Rollout:
         self._busy: set[Key] = set()
         self._queue: asyncio.Queue[Key] = asyncio.Queue()
         self._unsettled: set[Key] = set()
+        self._readable: dict[Login, bool] = {}
 
     @property
     def plans(self) -> Mapping[Key, Plan]:
@@ -109,6 +110,8 @@ class Rollout:
             self._parts.delivers.changed(now)
         if before is None or now is None or _decides(before) != _decides(now):
             self._soil(key, anew=True)
+        elif ailment(before) != ailment(now):
+            self._soil(key, anew=False)
 
     def rules(self, rules: RuleSet) -> None:
         """The rules are *rules* from now on."""
@@ -125,9 +128,20 @@ class Rollout:
             touched |= self._unsettled & self._index.users_of(login)
         for key in touched:
             self._soil(key, anew=False)
+        self._readable[login] = outcome is Outcome.READ
         if outcome is Outcome.READ:
-            self._parts.on_read(self._index.users_of(login))
+            for key in self._index.users_of(login):
+                self._heal(key)
         return outcome
+
+    def faults(self) -> Mapping[Key, Sequence[str]]:
+        """What keeps rules from choosing, by ImageUpdater."""
+        found: defaultdict[Key, set[str]] = defaultdict(set)
+        for ruled in self._planner.ruled():
+            verdict = self.reader.verdict(ruled.look) if ruled.look else None
+            if why := fault_of(ruled.policy, verdict):
+                found[ruled.resource].add(f"{ruled.rule.alias}: {why}")
+        return {resource: sorted(whys) for resource, whys in found.items()}
 
     async def run(self) -> None:
         """Decide for ever."""
@@ -167,10 +181,24 @@ class Rollout:
         async with self._parts.current.use() as configuration:
             lookups = configuration.lookups.until(float("inf"))
             choosing = Choosing(self.reader.verdict, lookups, self._wall())
-            earlier = await self._parts.earlier.choices(target.instance)
-            choices = await choosing.choices(plan, earlier)
+            choices = await choosing.choices(plan, self._parts.earlier(target))
         (self._unsettled.add if choices.unsettled else self._unsettled.discard)(key)
         self._parts.delivers.want(target, choices.wanted)
+        self._heal(key)
+
+    def _heal(self, key: Key) -> None:
+        """Have the Application rendered anew if it could not be, and what failed answers again.
+
+        That is known of registries. Who else failed is asked by the attempt itself.
+        """
+        target, plan = self._targets.get(key), self._index.plans.get(key)
+        codes = ailment(target) if target else frozenset()
+        if target is None or plan is None or not codes:
+            return
+        of_registries = any(code.startswith(_REGISTRY) for code in codes)
+        readable = all(self._readable.get(look.login, False) for look, _ in plan.looks)
+        if readable or not of_registries:
+            self._parts.delivers.heal(target, ", ".join(sorted(codes)))
 
     def _soil(self, key: Key, *, anew: bool) -> None:
         """Decide for *key*, with a plan made *anew*."""
@@ -181,6 +209,21 @@ class Rollout:
     def _drop(self, login: Login) -> None:
         self.poller.drop(login)
         self.reader.forget(login)
+        self._readable.pop(login, None)
+
+
+def fault_of(policy: Policy, verdict: Verdict | None) -> str:
+    """Why *policy* chooses nothing, or not of what there is now; "" if it may."""
+    if fault := policy.disabled or policy.broken:
+        return fault
+    if verdict is None:
+        return ""
+    if verdict.listing is not None and verdict.listing.stale:
+        return verdict.listing.stale
+    if verdict.error is not None:
+        return verdict.error.brief
+    choice = verdict.choice
+    return choice.why if isinstance(choice, Kept) and choice.keep is Keep.INCOMPLETE else ""
 
 
 def _decides(target: Target) -> object:

@@ -119,6 +119,10 @@ class Planner:
                 images.append(RuledImage(self._ruled(rule, policy), runs))
         return Plan(application, tuple(images), resources, tuple(remarks))
 
+    def ruled(self) -> list[Ruled]:
+        """All rules that a plan has, each with each policy it has."""
+        return list(self._kept.values())
+
     def changed_by(self, rules: RuleSet, targets: Iterable[Target]) -> Iterator[Target]:
         """Those of *targets* whose plan may be another once *rules* take the place of its own."""
         before = {id(each): each for each in self.rules.resources}
