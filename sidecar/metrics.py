@@ -149,6 +149,29 @@ METRICS = (
         ("outcome",),
     ),
     Metric(
+        "retag_deliveries_total",
+        Kind.COUNTER,
+        "Choices of Applications that came to an end, by what came of them.",
+        ("outcome",),
+    ),
+    Metric(
+        "retag_deliveries_pending",
+        Kind.GAUGE,
+        "Applications with a choice that is not delivered yet.",
+    ),
+    Metric(
+        "retag_refreshes_total",
+        Kind.COUNTER,
+        "Hard refreshes that Argo CD was asked for: for a new choice, for one again, or to heal.",
+        ("reason",),
+    ),
+    Metric(
+        "retag_syncs_started_total",
+        Kind.COUNTER,
+        "Syncs that were to be started, because Argo CD would not by itself.",
+        ("outcome",),
+    ),
+    Metric(
         "retag_configuration_reloads_total",
         Kind.COUNTER,
         "Changes of rules, registries.conf or what they name: loaded, or kept out as broken.",
