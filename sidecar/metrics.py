@@ -137,9 +137,15 @@ METRICS = (
         ("kind",),
     ),
     Metric(
+        "retag_watch_unreadable_total",
+        Kind.COUNTER,
+        "Objects of the cluster that could not be read, and stay as they were.",
+        ("kind",),
+    ),
+    Metric(
         "retag_watch_restarts_total",
         Kind.COUNTER,
-        "Watches that ended with an error, by its code, or because they lay too far back.",
+        "Watches that ended with an error, by its code (RT655: they lay too far back).",
         ("kind", "reason"),
     ),
     Metric(
@@ -148,6 +154,7 @@ METRICS = (
         "Events of registries that came to the webhook, by what came of each.",
         ("outcome",),
     ),
+    Metric("retag_leader", Kind.GAUGE, "1 while this replica of the controller leads, else 0."),
     Metric(
         "retag_deliveries_total",
         Kind.COUNTER,

@@ -19,7 +19,7 @@ from sidecar.kubernetes.errors import ClusterError, GoneError
 from sidecar.kubernetes.kinds import Kind
 from sidecar.kubernetes.port import Change, Cluster, Happened, Object
 
-_log = logging.getLogger("retag.kubernetes")
+_logger = logging.getLogger("retag.kubernetes")
 
 Key = tuple[str, str]  # namespace and name
 Kept = TypeVar("Kept")
@@ -27,6 +27,10 @@ Kept = TypeVar("Kept")
 OnChange = Callable[[Key, Kept | None, Kept | None], None]
 
 _FIRST, _LONGEST = 0.5, 30.0  # seconds between attempts, doubled each time
+# Seconds: a watch that told nothing and ended before is a failure, as for client-go; otherwise
+# whatever ends watches at once would be asked without a pause.
+_SHORTEST = 1.0
+_AT_ONCE = 500  # objects of a listing that are told of before others have their turn
 
 
 def key_of(manifest: Object) -> Key:
@@ -39,7 +43,8 @@ def key_of(manifest: Object) -> Key:
 class Watched(Generic[Kept]):
     """What a mirror watches: *kind* in *namespaces* ("" is all), with *labels* as kubectl's.
 
-    Of each object it keeps what *keep* makes of it, which does not raise; None keeps nothing.
+    Of each object it keeps what *keep* makes of it; None keeps nothing. If that raises, what was
+    kept of the object stays.
     """
 
     kind: Kind
@@ -84,6 +89,7 @@ class Mirror(Generic[Kept]):
         self._kept: dict[Key, Kept] = {}
         self._states = {namespace: _State() for namespace in watched.namespaces}
         self._listeners: list[OnChange[Kept]] = []
+        self._events = 0
 
     @property
     def objects(self) -> Mapping[Key, Kept]:
@@ -111,43 +117,60 @@ class Mirror(Generic[Kept]):
 
     async def run(self) -> None:
         """Watch for ever."""
+        self._meter.set("retag_watch_connected", 0.0, kind=self._kind)
         async with asyncio.TaskGroup() as group:
             for namespace, state in self._states.items():
                 group.create_task(self._run(namespace, state))
 
     async def _run(self, namespace: str, state: _State) -> None:
+        """Watch *namespace* for ever, whatever happens."""
         failures = 0
         while True:
-            try:
-                if not state.version:
-                    state.version = await self._list(namespace)
-                    state.listed.set()
-                self._seen(state, None)
-                await self._follow(namespace, state)
-                failures = 0
-            except GoneError:
-                state.version = ""
-                self._restarted("gone")
-            except ClusterError as error:
-                failures += 1
+            error = await self._attempt(namespace, state)
+            failures = failures + 1 if error else 0
+            if error and (failures > 1 or not isinstance(error, GoneError)):
                 self._seen(state, error)
-                self._restarted(error.code)
                 await self._sleep(self._delay(failures))
+
+    async def _attempt(self, namespace: str, state: _State) -> ClusterError | None:
+        """List if needed, then watch until that ends; what went wrong, unless it was of use."""
+        began = self._clock()
+        events = self._events
+        error: ClusterError
+        try:
+            if not state.version:
+                state.version = await self._list(namespace)
+                state.listed.set()
+                self._seen(state, None)
+            await self._follow(namespace, state)
+            if self._events > events or self._clock() - began >= _SHORTEST:
+                return None
+            error = ClusterError("RT650", f"the watch of {self._watched.kind} ends at once")
+        except ClusterError as caught:
+            error = caught
+        except Exception as bug:
+            _logger.exception("the watch of %s failed", self._watched.kind)
+            what = f"the watch of {self._watched.kind} failed: {type(bug).__name__}"
+            error = ClusterError("RT659", what, remedy="this is a bug: its log has the place")
+        if isinstance(error, GoneError) or error.code == "RT659":
+            state.version = ""
+        self._meter.count("retag_watch_restarts_total", kind=self._kind, reason=error.code)
+        return error
 
     async def _list(self, namespace: str) -> str:
         """Take what a whole listing has; the version from which to watch."""
         found: dict[Key, Kept | None] = {}  # never the objects themselves: they are large
         version = ""
-        kind, keep = self._watched.kind, self._watched.keep
-        pages = self._cluster.list_pages(kind, namespace, labels=self._watched.labels)
-        async for page in pages:
-            found.update((key_of(each), keep(each)) for each in page.objects)
+        kind, labels = self._watched.kind, self._watched.labels
+        async for page in self._cluster.list_pages(kind, namespace, labels=labels):
+            for each in page.objects:
+                found[key_of(each)] = self._kept_of(each)
             version = page.version
-        for key in self._of(namespace):
-            if key not in found:
-                self._put(key, None)
-        for key, kept in found.items():
-            self._put(key, kept)
+        gone = [key for key in self._of(namespace) if key not in found]
+        for number, key in enumerate((*gone, *found), 1):
+            self._put(key, found.get(key))
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
         return version
 
     async def _follow(self, namespace: str, state: _State) -> None:
@@ -156,38 +179,55 @@ class Mirror(Generic[Kept]):
             self._watched.kind, namespace, state.version, labels=self._watched.labels
         )
         async for change in changes:
+            self._seen(state, None)
             state.version = self._take(change) or state.version
 
     def _take(self, change: Change) -> str:
         manifest = change.object
         if change.happened is not Happened.BOOKMARK:
+            self._events += 1
             gone = change.happened is Happened.DELETED
-            self._put(key_of(manifest), None if gone else self._watched.keep(manifest))
+            self._put(key_of(manifest), None if gone else self._kept_of(manifest))
             self._meter.count("retag_watch_events_total", kind=self._kind)
         return str((manifest.get("metadata") or {}).get("resourceVersion") or "")
 
+    def _kept_of(self, manifest: Object) -> Kept | None:
+        """What *keep* makes of *manifest*; where that fails, what it made of it before.
+
+        To leave it out would say that it was deleted, and what it ruled would be ruled no more.
+        """
+        try:
+            return self._watched.keep(manifest)
+        except Exception:
+            key = key_of(manifest)
+            _logger.exception("the %s %s/%s cannot be read, it stays as it was", self._kind, *key)
+            self._meter.count("retag_watch_unreadable_total", kind=self._kind)
+            return self._kept.get(key)
+
     def _put(self, key: Key, now: Kept | None) -> None:
         before = self._kept.get(key)
+        if before == now:
+            return
         if now is None:
-            self._kept.pop(key, None)
+            del self._kept[key]
         else:
             self._kept[key] = now
         self._meter.set("retag_watch_objects", len(self._kept), kind=self._kind)
-        if before != now:
-            for listener in self._listeners:
+        for listener in self._listeners:
+            try:
                 listener(key, before, now)
+            except Exception:  # the others are told, and the mirror stays what the cluster is
+                _logger.exception("a change of the %s %s/%s was not taken up", self._kind, *key)
 
     def _of(self, namespace: str) -> Iterator[Key]:
         return iter([key for key in self._kept if not namespace or key[0] == namespace])
 
     def _seen(self, state: _State, error: ClusterError | None) -> None:
+        """Remember, and say, that the namespace is seen as it is, or why it is not."""
         if error and (state.error is None or str(state.error) != str(error)):
-            _log.warning("%s", error)
+            _logger.warning("%s", error)
         state.error = error
         self._meter.set("retag_watch_connected", float(self.error is None), kind=self._kind)
-
-    def _restarted(self, reason: str) -> None:
-        self._meter.count("retag_watch_restarts_total", kind=self._kind, reason=reason)
 
     @property
     def _kind(self) -> str:

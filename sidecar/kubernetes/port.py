@@ -62,7 +62,10 @@ class Cluster(Protocol):
     def watch(
         self, kind: Kind, namespace: str, version: str, /, *, labels: str = ""
     ) -> AsyncIterator[Change]:
-        """What changes from *version* on; it ends without an error after some minutes."""
+        """What changes from *version* on; it ends without an error after some minutes.
+
+        A BOOKMARK comes first, as soon as the API server has agreed.
+        """
         ...
 
     async def create(self, kind: Kind, namespace: str, manifest: Object, /) -> Object:
