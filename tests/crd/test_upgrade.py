@@ -81,7 +81,7 @@ def test_an_object_applied_under_the_official_crd_is_applied_anew_under_ours(
     ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def officially(other_server: ApiServer) -> ApiServer:
     install(other_server, "v1.4")
     return other_server
