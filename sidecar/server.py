@@ -6,7 +6,7 @@ import errno
 import os
 import resource
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,17 +83,28 @@ async def _probes(
     address: tuple[str, int] | None, probed: Probed, bound: UnixSocket
 ) -> AsyncIterator[int | None]:
     """Serve probes at *address*, and give the port."""
-    if address is None:
-        yield None
-        return
 
     def why_not_ready() -> str:
         return "" if _answers(bound) else "the socket does not answer"
 
-    probing = health(why_not_ready, probed.metrics)
+    async with probing(address, why_not_ready, probed.metrics) as port:
+        yield port
+
+
+@asynccontextmanager
+async def probing(
+    address: tuple[str, int] | None, why_not_ready: Callable[[], str], metrics: Metrics
+) -> AsyncIterator[int | None]:
+    """Serve probes at *address* (None is nowhere) for the time of the context; gives the port.
+
+    *why_not_ready* is "" for ready. Raises `ResolverError` RT616.
+    """
+    if address is None:
+        yield None
+        return
     gate = Gate(None, _PROBES, Unmetered())
     with _listening(*address) as listening:
-        async with Listener(probing, listening, gate):
+        async with Listener(health(why_not_ready, metrics), listening, gate):
             yield listening.getsockname()[1]
 
 

@@ -23,7 +23,11 @@ COMMANDS = {
     "lint": "cmp.cli.lint",
     "registry": "cmp.cli.registry",
     "serve": "cmp.cli.serve",
+    "controller": "cmp.cli.controller",
+    "doctor": "cmp.cli.doctor",
     "cache": "cmp.cli.cache",
+    "history": "cmp.cli.history",
+    "rollback": "cmp.cli.rollback",
     "completion": "cmp.cli.completion",
 }
 

@@ -1,14 +1,14 @@
-"""Flags of the Image Updater's `run` that `retag serve` takes without effect.
+"""Flags of the Image Updater's `run` that `serve` and `controller` take without effect.
 
 A Pod with the old arguments starts, and each of them is told once, with what to do instead. Flags
-that mean the same here are those of `serve` itself. The list has all flags of `run` from v0.1 to
+that mean the same here are the command's own. The list has all flags of `run` from v0.1 to
 v1.3 (cmd/run.go, before v0.11 cmd/main.go), and `--log-level`, as guides write one of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import click
@@ -29,7 +29,7 @@ class WithoutEffect:
 _PROBES = "metrics and probes are served at --health-probe-bind-address"
 _NO_LEADER = "there is no leader: each resolver answers for its own repo-server"
 _BOUNDED = "the resolver bounds by itself how much is in work"
-_RULES = "the rules say which Applications they are for; name them with --rules"
+_RULES = "the rules say which Applications they are for"
 _NO_GIT = "nothing is written to Git"
 _NO_WEBHOOK = "no webhook is served"
 _NO_API = "Argo CD asks Retag, which asks neither Argo CD nor its API"
@@ -47,11 +47,9 @@ FLAGS = (
         "tags are looked up when Argo CD renders, and remembered for a minute",
         "IMAGE_UPDATER_INTERVAL",
     ),
-    WithoutEffect("kubeconfig", "no cluster is asked; name the rules with --rules"),
     WithoutEffect("once", "retag render does it once, without a resolver", switch=True),
     WithoutEffect("max-concurrent-apps", _BOUNDED, "MAX_CONCURRENT_APPS"),
     WithoutEffect("max-concurrent-reconciles", _BOUNDED, "MAX_CONCURRENT_RECONCILES"),
-    WithoutEffect("watch-namespaces", _RULES, "IMAGE_UPDATER_WATCH_NAMESPACES"),
     WithoutEffect(
         "warmup-cache", "what was seen outlives a restart with --store PATH", switch=True
     ),
@@ -89,7 +87,7 @@ FLAGS = (
     WithoutEffect("log-level", "use --loglevel"),
     WithoutEffect("health-port", "use --health-probe-bind-address :PORT"),
     WithoutEffect("metrics-port", _PROBES),
-    WithoutEffect("disable-kubernetes", "no cluster is asked", switch=True),
+    WithoutEffect("disable-kubernetes", "the cluster has the rules", switch=True),
     WithoutEffect("max-concurrency", _BOUNDED),
     WithoutEffect("application-namespace", _RULES),
     WithoutEffect("match-application-name", _RULES),
@@ -97,23 +95,57 @@ FLAGS = (
     WithoutEffect("disable-kubernetes-events", _NO_EVENTS, switch=True),
 )
 
+_CONTROLLERS = frozenset(
+    (
+        *("interval", "once", "dry-run", "disable-kube-events", "disable-tls", "tlsminversion"),
+        *("leader-election", "leader-election-namespace", "webhook-ratelimit-allowed"),
+    )
+)
+_WEBHOOK = "the webhook is served at --webhook-bind-address, with one secret for all"
+_OTHERWISE = {
+    "max-concurrent-apps": "the controller bounds by itself how much is in work",
+    "max-concurrent-reconciles": "the controller bounds by itself how much is in work",
+    "max-concurrency": "the controller bounds by itself how much is in work",
+    "warmup-cache": "all repositories are looked at when the controller begins to lead",
+    "disable-kubernetes": "the cluster has the rules",
+    "disable-kubernetes-events": "use --disable-kube-events",
+    "argocd-auth-token": "the cluster is asked, and not Argo CD",
+}
+
+
+def _of_controller(flag: WithoutEffect) -> WithoutEffect:
+    if flag.instead == _NO_WEBHOOK:
+        return replace(flag, instead=_WEBHOOK)
+    return replace(flag, instead=_OTHERWISE.get(flag.name, flag.instead))
+
+
+# The same of `controller`, which has more of the peer's flags for its own.
+CONTROLLER_FLAGS = tuple(_of_controller(each) for each in FLAGS if each.name not in _CONTROLLERS)
+
 # As with Go's flags, a switch may be `--once` and `--once=false`.
 _SWITCH = {"is_flag": False, "flag_value": "true"}
 
 
-def accept_flags(command: Command) -> Command:
-    """Let *command* take the flags; the help is silent about them, and `warnings` tells."""
-    for flag in FLAGS:
-        extra: dict[str, Any] = _SWITCH if flag.switch else {}
-        command = click.option(
-            f"--{flag.name}",
-            hidden=True,
-            multiple=True,
-            expose_value=False,
-            callback=_keep,
-            **extra,
-        )(command)
-    return command
+def accept(flags: Iterable[WithoutEffect]) -> Callable[[Command], Command]:
+    """Let a command take *flags*; the help is silent about them, and `warnings` tells."""
+
+    def accepting(command: Command) -> Command:
+        for flag in flags:
+            extra: dict[str, Any] = _SWITCH if flag.switch else {}
+            command = click.option(
+                f"--{flag.name}",
+                hidden=True,
+                multiple=True,
+                expose_value=False,
+                callback=_keep,
+                **extra,
+            )(command)
+        return command
+
+    return accepting
+
+
+accept_flags = accept(FLAGS)
 
 
 def _keep(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> None:
@@ -122,11 +154,11 @@ def _keep(context: click.Context, parameter: click.Parameter, given: tuple[str, 
         context.meta.setdefault(__name__, set()).add(parameter.opts[0])
 
 
-def warnings(context: click.Context) -> list[str]:
-    """A line for each of the flags that was given."""
+def warnings(context: click.Context, flags: Iterable[WithoutEffect] = FLAGS) -> list[str]:
+    """A line for each of *flags* that was given."""
     given = context.meta.get(__name__, set())
     return [
         f"--{flag.name} of the Image Updater has no effect here: {flag.instead}"
-        for flag in FLAGS
+        for flag in flags
         if f"--{flag.name}" in given
     ]

@@ -58,6 +58,11 @@ class Poller:
         else:
             self._meter.count("retag_repository_hints_total", outcome="ignored")
 
+    @property
+    def lag(self) -> float:
+        """Seconds since when the repository was due that is waiting longest."""
+        return self._schedule.lag(self._clock())
+
     async def all_read(self) -> None:
         """Return when each login was looked at once."""
         while self._schedule.unread:

@@ -83,6 +83,11 @@ class Schedule:
         """When something may be due; None for nothing."""
         return self._queue[0][0] if self._queue else None
 
+    def lag(self, now: float) -> float:
+        """Seconds since when the login was due that waits longest for its turn."""
+        due = (entry.next for entry in self._entries.values() if not entry.running)
+        return max(0.0, now - min(due, default=now))
+
     def add(self, login: Login, now: float) -> None:
         """Look at *login* now, and then again and again."""
         if login not in self._entries:

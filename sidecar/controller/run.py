@@ -1,0 +1,155 @@
+"""The controller as a process: it puts the parts together, waits to lead, and ends on a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
+
+from cmp import __version__
+from cmp.store import open_store
+from sidecar.cluster.connect import Connected, need_cluster
+from sidecar.configuration import Paths, load
+from sidecar.controller.lease import Leadership
+from sidecar.controller.settings import Settings
+from sidecar.controller.work import Given, Leads, Term
+from sidecar.metrics import Metrics
+from sidecar.reload import Current
+from sidecar.server import probing
+from sidecar.sources import Runtime
+from sidecar.webhook.server import receiving
+
+_log = logging.getLogger("retag.controller")
+
+LEASE = "retag-controller"
+
+
+def control(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT, or until all was done once; on SIGHUP read the files again.
+
+    Raises `UsageError` for what is no store or namespace, `ClusterError` where no cluster can be
+    used, and `ResolverError` where an address cannot be had.
+    """
+    asyncio.run(_control(settings))
+
+
+async def _control(settings: Settings) -> None:
+    to_end, to_read = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, to_end.set)
+    loop.add_signal_handler(signal.SIGHUP, to_read.set)
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        connected = need_cluster(settings.cluster, os.environ)
+        stack.push_async_callback(connected.client.aclose)
+        current = await stack.enter_async_context(_current(settings, metrics, to_read))
+        work = _Work(settings, connected, current, metrics)
+        await _listen(settings, work, metrics, stack)
+        _log.info("ready", extra={"version": __version__, "interval": settings.interval})
+        await _until(asyncio.create_task(work.run()), to_end)
+    _log.info("ended")
+
+
+class _Work:
+    """One term after another."""
+
+    def __init__(
+        self, settings: Settings, connected: Connected, current: Current, metrics: Metrics
+    ) -> None:
+        self._settings = settings
+        self._connected = connected
+        self._current = current
+        self._metrics = metrics
+        self._term: Term | None = None
+
+    def hint(self, registry: str, repository: str) -> None:
+        """Something may have changed in *repository*; who does not lead has nothing to do then."""
+        if self._term is not None:
+            self._term.rollout.poller.hint(registry, repository)
+
+    async def run(self) -> None:
+        """Work for ever, while this process leads; who writes nothing need not lead."""
+        settings = self._settings
+        if settings.dry_run or not settings.leader_election:
+            await self._lead(lambda: True)
+            return
+        leadership = Leadership(
+            self._connected.client,
+            settings.leader_namespace or self._connected.own,
+            LEASE,
+            f"{socket.gethostname()}_{uuid.uuid4()}",
+            meter=self._metrics,
+        )
+        await leadership.run(lambda: self._lead(leadership.leads))
+
+    async def _lead(self, leads: Leads) -> None:
+        given = Given(
+            settings=self._settings,
+            connected=self._connected,
+            current=self._current,
+            meter=self._metrics,
+            leads=leads,
+        )
+        self._term = Term(given)
+        try:
+            await self._term.run()
+        finally:
+            self._term = None
+
+
+@asynccontextmanager
+async def _current(
+    settings: Settings, metrics: Metrics, to_read: asyncio.Event
+) -> AsyncIterator[Current]:
+    """registries.conf and what it names, which is read again when it changes, and when asked."""
+    store = open_store(settings.store, meter=metrics, environment=os.environ)
+    runtime = Runtime(store=store, max_stale=settings.max_stale, meter=metrics)
+    read = partial(load, Paths((), settings.files), runtime)
+    current = Current(read(None), read, meter=metrics)
+
+    async def read_when_asked() -> None:
+        while await to_read.wait():
+            to_read.clear()
+            await current.refresh(anyway=True)
+
+    tasks = [asyncio.create_task(current.watch()), asyncio.create_task(read_when_asked())]
+    try:
+        yield current
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await current.aclose()
+        await store.aclose()
+
+
+async def _listen(
+    settings: Settings, work: _Work, metrics: Metrics, stack: AsyncExitStack
+) -> None:
+    """Answer probes and take events, while *stack* lasts."""
+    probes = settings.probes
+    address = (probes.host, probes.port) if probes and not settings.once else None
+    # Who waits to lead is ready: it is there to take over.
+    await stack.enter_async_context(probing(address, lambda: "", metrics.text))
+    if settings.webhook is not None:
+        await stack.enter_async_context(receiving(settings.webhook, work.hint, metrics))
+
+
+async def _until(work: asyncio.Task[None], to_end: asyncio.Event) -> None:
+    """Let *work* go on until *to_end*, or until it ends; raises what it raises."""
+    ending = asyncio.create_task(to_end.wait())
+    await asyncio.wait({work, ending}, return_when=asyncio.FIRST_COMPLETED)
+    if not work.done():
+        _log.info("ending")
+    for task in (work, ending):
+        task.cancel()
+    await asyncio.gather(ending, return_exceptions=True)
+    with suppress(asyncio.CancelledError):
+        await work

@@ -1,0 +1,204 @@
+"""`Term`: what the one who leads does, from the watches to the deliveries.
+
+Each term of leadership begins anew, from what the cluster holds then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from cmp.identity import instance_name
+from cmp.meter import Meter
+from cmp.rules import Application
+from sidecar.cluster.connect import Connected
+from sidecar.controller import records, updaters
+from sidecar.controller.deliver import Deliverer
+from sidecar.controller.dry import DryRun, NoEvents
+from sidecar.controller.events import KubernetesEvents
+from sidecar.controller.limits import Bucket
+from sidecar.controller.model import Target, target_of
+from sidecar.controller.read import Current
+from sidecar.controller.records import Records
+from sidecar.controller.rollout import Parts, Rollout
+from sidecar.controller.settings import Settings
+from sidecar.controller.statuses import Known, Statuses
+from sidecar.controller.tally import Tally
+from sidecar.kubernetes import APPLICATIONS, PROJECTS, Object
+from sidecar.kubernetes.mirror import Mirror, Watched
+
+_log = logging.getLogger("retag.controller")
+
+EVENTS_A_SECOND, EVENTS_AT_ONCE = 5.0, 100
+_TOLD = 5.0  # seconds between two looks whether a status says something else
+# Seconds for the first look at all repositories, before statuses say what cannot be read.
+_FIRST_LOOK = 60.0
+_ONCE = 300.0  # seconds that `--once` waits for Argo CD
+_GLANCE = 1.0  # seconds between two looks whether it has answered
+
+Leads = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What each term is given; *leads* is whether it goes on."""
+
+    settings: Settings
+    connected: Connected
+    current: Current
+    meter: Meter
+    leads: Leads
+
+
+class Term:
+    """Watches, decides and delivers, while it runs."""
+
+    def __init__(self, given: Given) -> None:
+        self._given = given
+        client, argocd, meter = given.connected.client, given.connected.argocd, given.meter
+        self._updaters = Mirror(client, updaters.watched(given.connected.rules), meter=meter)
+        watched = Watched(APPLICATIONS, given.connected.applications, keep_target(argocd))
+        self._applications = Mirror(client, watched, meter=meter)
+        self._projects = Mirror(client, Watched(PROJECTS, (argocd,), keep_project), meter=meter)
+        self._held = Mirror(client, records.watched(argocd), meter=meter)
+        kept = Records(client, argocd, self._held)
+        self._deliverer = None if given.settings.dry_run else self._delivering(kept)
+        self._tally = Tally()
+        parts = Parts(
+            current=given.current,
+            earlier=lambda target: kept.of(target).last_good,
+            delivers=self._deliverer or DryRun(),
+            on_plan=self._tally.count,
+        )
+        interval = given.settings.interval
+        self.rollout = Rollout(parts, self._applications.objects, interval, meter=meter)
+        self._applications.on_change(self.rollout.application)
+        self._rules = updaters.RulesOf(self._updaters, argocd)
+        self._statuses = self._telling()
+
+    async def run(self) -> None:
+        """Do so for ever; with `once` until each repository was looked at, and Argo CD answered.
+
+        Nothing is decided before all was read that decides.
+        """
+        rollout = self.rollout
+        async with asyncio.TaskGroup() as group:
+            mirrors = (self._updaters, self._applications, self._projects, self._held)
+            tasks = [group.create_task(each.run()) for each in mirrors]
+            for each in (self._updaters, self._applications, self._held):
+                await each.synced()
+            rollout.rules(await self._rules.read())
+            _log.info(
+                "the cluster is known",
+                extra={"applications": len(self._applications.objects)},
+            )
+            tasks += [
+                group.create_task(rollout.run()),
+                group.create_task(self._rules.run(rollout.rules)),
+            ]
+            await rollout.idle()  # so that each repository is looked at once for all who want it
+            tasks.append(group.create_task(rollout.poller.run()))
+            if self._deliverer:
+                tasks.append(group.create_task(self._deliverer.run()))
+            if self._given.settings.once:
+                await self._once()
+            else:
+                await self._tell()
+            for task in tasks:
+                task.cancel()
+
+    async def _tell(self) -> None:
+        """Say for ever what there is."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_LOOK):
+                await self._all_read()
+        while True:
+            await self._say()
+            await asyncio.sleep(_TOLD)
+
+    async def _once(self) -> None:
+        await self._all_read()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ONCE):
+                await self._delivered()
+        if self._deliverer and self._deliverer.pending:
+            waiting = self._deliverer.pending
+            _log.warning("Argo CD has not answered yet", extra={"applications": waiting})
+        await self._say()
+
+    async def _all_read(self) -> None:
+        await self.rollout.poller.all_read()
+        await self.rollout.idle()
+
+    async def _delivered(self) -> None:
+        """Return when nothing is on its way at two looks: what is wanted has to be seen first."""
+        glances = 0
+        while self._deliverer and glances < 2:
+            await asyncio.sleep(_GLANCE)
+            glances = 0 if self._deliverer.pending else glances + 1
+
+    async def _say(self) -> None:
+        meter = self._given.meter
+        meter.set("retag_applications_watched", len(self._applications.objects))
+        meter.set("retag_images_ruled", self._tally.images)
+        meter.set("retag_poll_lag_seconds", self.rollout.poller.lag)
+        if not self._given.settings.dry_run:
+            await self._statuses.write()
+
+    def _delivering(self, kept: Records) -> Deliverer:
+        given = self._given
+        client = given.connected.client
+        bucket = Bucket(EVENTS_A_SECOND, EVENTS_AT_ONCE, clock=time.monotonic)
+        with_events = given.settings.events
+        return Deliverer(
+            client,
+            kept,
+            KubernetesEvents(client, bucket, time.time) if with_events else NoEvents(),
+            given.leads,
+            project=lambda name: self._projects.objects.get((given.connected.argocd, name)),
+            meter=given.meter,
+        )
+
+    def _telling(self) -> Statuses:
+        given = self._given
+        known = Known(
+            updaters=self._updaters.objects,
+            resources=lambda: self._rules.resources,
+            tally=self._tally,
+            faults=self.rollout.faults,
+        )
+        statuses = Statuses(
+            given.connected.client,
+            known,
+            given.settings.interval,
+            leads=given.leads,
+            meter=given.meter,
+        )
+        self._held.on_change(statuses.recorded)
+        return statuses
+
+
+def keep_target(control: str) -> Callable[[Object], Target | None]:
+    """Keeps of Applications those that are ours; *control* is Argo CD's own namespace."""
+
+    def keep(manifest: Object) -> Target | None:
+        try:
+            named = Application.from_manifest({"metadata": manifest.get("metadata")})
+            return target_of(manifest, instance_name(named, control))
+        except Exception:  # noqa: BLE001  # whatever is in there, the others are watched on
+            _log.exception("an Application cannot be read by a fault of Retag")
+            return None
+
+    return keep
+
+
+def keep_project(manifest: Object) -> Mapping[str, Any]:
+    """What is asked of an AppProject: its windows."""
+    spec = manifest.get("spec")
+    windows = spec.get("syncWindows") if isinstance(spec, dict) else None
+    return {"metadata": manifest.get("metadata"), "spec": {"syncWindows": windows}}
