@@ -199,7 +199,7 @@ def _application(flags: Flags) -> tuple[Application, Options]:
     if flags.manifest is not None:
         application, options = read_application(flags.manifest)
     if flags.app:
-        namespace, name = _instance(flags.app)
+        namespace, name = instance_of(flags.app)
         application = replace(application, name=name, namespace=namespace or application.namespace)
     if not application.name:
         raise UsageError(
@@ -217,7 +217,7 @@ def _application(flags: Flags) -> tuple[Application, Options]:
     return application, options | parse_params(stated)
 
 
-def _instance(text: str) -> tuple[str, str]:
+def instance_of(text: str) -> tuple[str, str]:
     """Namespace ("" if not stated) and name: `name`, `namespace/name`, or as Argo CD calls it."""
     separator = "/" if "/" in text else "_"  # no name in Kubernetes holds either
     namespace, found, name = text.rpartition(separator)
