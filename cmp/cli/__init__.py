@@ -28,8 +28,6 @@ COMMANDS = {
     "cache": "cmp.cli.cache",
     "history": "cmp.cli.history",
     "rollback": "cmp.cli.rollback",
-    "history": "cmp.cli.history",
-    "rollback": "cmp.cli.rollback",
     "completion": "cmp.cli.completion",
 }
 
