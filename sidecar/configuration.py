@@ -6,7 +6,7 @@ touches get its faults as their answer, and the others are served.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +23,7 @@ from cmp.lines import bug
 from cmp.manifests.configured import read_fields
 from cmp.pipeline import Operator
 from cmp.rules import RuleSet, read_rules
+from cmp.rules.units import Resource
 from cmp.shared import SharedLookups
 from sidecar.sources import Files, Runtime, Sources
 from sidecar.stamps import stamp_of
@@ -54,10 +55,12 @@ class Paths:
 class Configuration:
     """One version. *faults* touch each request, none of which can be rendered with them.
 
+    *named* are the rules of the files alone; `operator.rules` has those of the cluster too.
     A fault of registries.conf is none of them: `operator.tags` and `lookups` answer with it.
     """
 
     operator: Operator
+    named: RuleSet
     sources: Sources
     paths: Paths
     stamp: tuple[Hashable, Hashable]
@@ -100,6 +103,14 @@ class Configuration:
         """Whether all files are as they were read."""
         return self.paths.stamp() == self.stamp and self.sources.is_of(self.stamp[1])
 
+    def with_resources(self, resources: Sequence[Resource]) -> Configuration:
+        """The same, with *resources* of the cluster besides the rules of the files."""
+        named = self.named
+        rules = RuleSet.of(
+            [*named.resources, *resources], named.unreadable, named.findings, named.notes
+        )
+        return replace(self, operator=replace(self.operator, rules=rules))
+
     async def aclose(self) -> None:
         """Close what asks registries; another version may use it still, as `reload` knows."""
         await self.sources.aclose()
@@ -136,8 +147,9 @@ def _load(
 ) -> Configuration:
     rules, fault = _read(lambda: read(paths.rules))
     fields, other = _read(lambda: read_fields(paths.fields) if paths.fields else [])
+    named = _unknown(fault) if rules is None else rules
     operator = Operator(
-        rules=_unknown(fault) if rules is None else rules,
+        rules=named,
         tags=sources.tags,
         fields=fields or (),
         secrets=sources.secrets,
@@ -146,7 +158,7 @@ def _load(
     )
     faults = tuple(filter(None, (fault, other)))
     return Configuration(
-        operator=operator, sources=sources, paths=paths, stamp=stamp, faults=faults
+        operator=operator, named=named, sources=sources, paths=paths, stamp=stamp, faults=faults
     )
 
 
@@ -176,5 +188,6 @@ def _unsettled(found: Configuration) -> Configuration:
         "the configuration changes again and again while it is read",
         remedy="it is read once the files have come to rest",
     )
-    operator = replace(found.operator, rules=_unknown(error))
-    return replace(found, operator=operator, faults=(error,))
+    named = _unknown(error)
+    operator = replace(found.operator, rules=named)
+    return replace(found, operator=operator, named=named, faults=(error,))

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from cmp.errors import Severity
 from cmp.meter import Meter, Unmetered
+from cmp.rules.units import Resource
 from sidecar.configuration import Configuration
 from sidecar.sources import Sources
 
@@ -64,6 +65,7 @@ class Current:
         self._remarked: frozenset[str] = frozenset()
         self._closing: set[asyncio.Task[None]] = set()
         self._refreshing = asyncio.Lock()
+        self._resources: Sequence[Resource] = ()  # of the cluster
         self._begin()
 
     @asynccontextmanager
@@ -119,6 +121,13 @@ class Current:
             else:
                 self._swap(found)
 
+    async def take(self, resources: Sequence[Resource]) -> None:
+        """Use *resources* of the cluster from now on, besides the rules of the files."""
+        async with self._refreshing:
+            self._resources = resources
+            used = self._version.configuration
+            self._swap(await asyncio.to_thread(used.with_resources, resources))
+
     async def aclose(self) -> None:
         """Close the configuration, whoever uses it."""
         for sources in _sources([*self._old, self._version]):
@@ -129,7 +138,8 @@ class Current:
         """What the files hold; None if that is known. It runs in a thread."""
         if not anyway and self._tried.is_current and not self._is_time_again():
             return None
-        return self._load(self._version.configuration)
+        found = self._load(self._version.configuration)
+        return found.with_resources(self._resources) if self._resources else found
 
     def _is_time_again(self) -> bool:
         return bool(self._tried.broken) and self._clock() - self._tried_at >= _AGAIN
@@ -151,7 +161,7 @@ class Current:
     def _begin(self) -> None:
         """Say what is used from now on."""
         used = self._version.configuration
-        self._meter.set("retag_configuration_last_reload_successful", not used.broken)
+        self._meter.set("retag_configuration_last_reload_successful", not self._tried.broken)
         self._meter.set("retag_configuration_loaded_timestamp_seconds", self._wall())
         for severity in Severity:
             number = sum(each.severity is severity for each in used.findings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -27,6 +27,8 @@ from cmp.store import Store
 from sidecar.announce import announce, announce_failure
 
 _logger = logging.getLogger("retag.resolver")
+
+Known = Callable[[float], Awaitable[None]]
 
 BUDGET = 10.0  # seconds for look-ups in a request; the plugin gives up after 20
 
@@ -121,10 +123,11 @@ class _Asked:
 class Resolver:
     """Answers for the version of the configuration that is current at each request.
 
-    *clock* is in monotonic seconds, *wall* in seconds since the epoch.
+    *clock* is in monotonic seconds, *wall* in seconds since the epoch. *known* returns when the
+    rules are known, and raises `ResolverError` if they are not within so many seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # parts of a process, which have nothing in common
         self,
         current: Current,
         applications: ApplicationInfo,
@@ -133,6 +136,7 @@ class Resolver:
         clock: Callable[[], float],
         wall: Clock,
         budget: float = BUDGET,
+        known: Known | None = None,
     ) -> None:
         self._current = current
         self._applications = applications
@@ -140,6 +144,7 @@ class Resolver:
         self._clock = clock
         self._wall = wall
         self._budget = budget
+        self._known = known or from_the_start
         self._beginning: set[asyncio.Task[None]] = set()
 
     def begin(self, environment: Mapping[str, str]) -> None:
@@ -154,6 +159,7 @@ class Resolver:
         """What the request for *path* gets, that came at *arrived* by the clock. Never raises."""
         asked = _Asked(path, environment, manifests, arrived)
         try:
+            await self._known(arrived + self._budget - self._clock())
             async with self._current.use() as configuration:
                 generated = await self._resolve(asked, configuration)
                 stdout = await self._shown(asked, generated, configuration.operator)
@@ -206,6 +212,7 @@ class Resolver:
         try:
             request = without_source(environment)
             if not request.options.freeze:
+                await self._known(self._budget)
                 async with self._current.use() as configuration:
                     await self._begin_for(request, configuration)
         except RetagError:
@@ -235,6 +242,10 @@ async def _begin_rule(
     except RetagError:
         return  # the answer will say so
     configuration.lookups.begin(rule, policy, keys, since=since)
+
+
+async def from_the_start(_seconds: float) -> None:
+    """Files are read before anybody asks."""
 
 
 def failed(error: RetagError, exit_code: int | None = None) -> Reply:

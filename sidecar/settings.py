@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from cmp.errors import UsageError
 from cmp.registry.duration import parse_duration
+from sidecar.cluster.flags import ClusterFlags
 from sidecar.configuration import Paths
 
 SOCKET = Path("/run/retag/resolver.sock")
@@ -39,7 +40,8 @@ class Address:
 class Settings:
     """What the flags say. *max_stale* is in seconds; *probes* is None where they are off.
 
-    Who has one of *uids* may connect to *socket*. *namespace* is Argo CD's own, "" if unknown.
+    Who has one of *uids* may connect to *socket*. *rules_named* is whether the operator named
+    files of rules; where nobody did, those of *paths* count if there is no cluster.
     """
 
     socket: Path
@@ -48,7 +50,8 @@ class Settings:
     store: str
     max_stale: float
     probes: Address | None
-    namespace: str = ""
+    cluster: ClusterFlags = field(default_factory=ClusterFlags)
+    rules_named: bool = True
 
 
 def default_uids() -> frozenset[int]:

@@ -62,8 +62,8 @@ class Runtime:
     """What the configuration needs besides its files.
 
     *max_stale* is in seconds, and so are *clock*, which never goes back, and *wall*, since the
-    epoch. *environment* holds proxies and the logins that `env:` names. *memo* remembers
-    manifests, whatever the rules are.
+    epoch. *environment* holds proxies and the logins that `env:` names. *secrets* has Secrets
+    where no folder of them is named. *memo* remembers manifests, whatever the rules are.
     """
 
     store: Store
@@ -72,6 +72,7 @@ class Runtime:
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    secrets: Secrets = field(default_factory=NoSecrets)
     memo: Memo = field(default_factory=Memo)
 
 
@@ -97,7 +98,7 @@ class Sources:
     @classmethod
     def load(cls, files: Files, stamp: Hashable, runtime: Runtime) -> Self:
         """What *files* say, which had *stamp* just now. Raises nothing, and asks no registry."""
-        secrets = SecretFiles(files.secrets) if files.secrets else NoSecrets()
+        secrets = SecretFiles(files.secrets) if files.secrets else runtime.secrets
         surroundings = Surroundings(
             secrets=secrets, certificates=files.certificates, environment=runtime.environment
         )

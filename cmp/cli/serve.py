@@ -6,10 +6,13 @@ import logging
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from cmp.cli import updater
+from cmp.cli.cluster import cluster_options
 from cmp.cli.options import SECRETS_HELP, TLS_HELP
 from sidecar import settings
+from sidecar.cluster.flags import ClusterFlags
 from sidecar.configuration import Paths
 from sidecar.logs import FORMATS, LEVELS, configure
 from sidecar.settings import Settings
@@ -36,21 +39,14 @@ _PATH = click.Path(path_type=Path)
     metavar="UID",
     help="A user who may connect. Repeatable.  [default: 999, Argo CD's, and the resolver's own]",
 )
-@click.option(
-    "--argocd-namespace",
-    default="",
-    envvar="ARGOCD_NAMESPACE",
-    show_envvar=True,
-    metavar="NAMESPACE",
-    help="Where Argo CD runs, and Applications are that it calls by their bare names.",
-)
+@cluster_options
 @click.option(
     "--rules",
     type=_PATH,
     multiple=True,
     default=[settings.RULES],
-    show_default=True,
-    help="ImageUpdater resources: a file, or a folder of them. Repeatable.",
+    show_default=f"{settings.RULES}, without a cluster",
+    help="ImageUpdater resources besides the cluster's: a file, or a folder of them. Repeatable.",
 )
 @click.option(
     "--registries",
@@ -117,7 +113,7 @@ def command(  # noqa: PLR0913  # click hands over each option by its name
     *,
     socket: Path,
     uids: tuple[int, ...],
-    argocd_namespace: str,
+    cluster: ClusterFlags,
     rules: tuple[Path, ...],
     registries: Path,
     secrets: Path | None,
@@ -131,7 +127,8 @@ def command(  # noqa: PLR0913  # click hands over each option by its name
 ) -> None:
     """Answer the plugin, from beside argocd-repo-server, until SIGTERM.
 
-    Rules, registries.conf and what they name are read again when they change, and on SIGHUP. A
+    Rules are the ImageUpdaters of the cluster: in a Pod its own, else that of --kubeconfig; where
+    there is none, they are files. Files are read again when they change, and on SIGHUP. A
     configuration that is broken keeps nobody from starting: requests that it touches fail with a
     line that says why. The Image Updater's other flags are taken without effect.
     """
@@ -142,7 +139,8 @@ def command(  # noqa: PLR0913  # click hands over each option by its name
         store=store,
         max_stale=settings.parse_age(max_stale),
         probes=settings.parse_address(probes),
-        namespace=argocd_namespace,
+        cluster=cluster,
+        rules_named=context.get_parameter_source("rules") is not ParameterSource.DEFAULT,
     )
     configure(loglevel, logformat)
     log = logging.getLogger("retag.serve")

@@ -72,7 +72,8 @@ class Store(Protocol):
     ) -> bool:
         """Remember *changed*: all objects of *kind* if it is *whole*, else what changed of them.
 
-        None is an object that is gone; no key is "". False if it has to be told anew, whole.
+        None is an object that is gone. The key "" is none, and None of it says that the set is
+        whole no more. False if all has to be told anew, whole.
         """
         ...
 

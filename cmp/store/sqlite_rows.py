@@ -107,7 +107,8 @@ class Rows:
         gone = [(place, _blob(key)) for key, value in changed.items() if value is None]
         self._connection.executemany("DELETE FROM seen WHERE kind = ? AND key = ?", gone)
         kept = {key: value for key, value in changed.items() if value is not None}
-        rows = [(seen.WHOLE, seen.whole(kind)), *seen.encode(kind, kept)]
+        end = [] if "" in changed else [(seen.WHOLE, seen.whole(kind))]
+        rows = [*end, *seen.encode(kind, kept)]
         self._connection.executemany(
             "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?)",
             ((place, *row, self._today) for row in rows),

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 from sidecar.cluster.flags import ClusterFlags, parse_namespaces
 from sidecar.kubernetes import ClusterError
 from sidecar.kubernetes.client import ACCOUNT, Client
 
-_IN_POD = "KUBERNETES_SERVICE_HOST"  # kubelet sets it in each container
+_IN_POD = "KUBERNETES_SERVICE_HOST"  # kubelet sets both in each container
+_PORT = "KUBERNETES_SERVICE_PORT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
     """The cluster in use.
 
+    *identity* is the same for each process that uses this cluster, and another for another one.
     *own* is the namespace of this process, *argocd* Argo CD's own. ImageUpdaters are in *rules*
     and Applications in *applications*, where ("",) is all namespaces; the Secrets of *secrets*
     may be read, where None is those of all.
     """
 
     client: Client
+    identity: str
     own: str
     argocd: str
     rules: tuple[str, ...]
@@ -49,6 +56,7 @@ def open_cluster(
     secrets = parse_namespaces("--secret-namespaces", flags.secret_namespaces, own)
     return Connected(
         client=client,
+        identity=_identity(flags.kubeconfig, environment, account),
         own=own,
         argocd=argocd,
         rules=watched,
@@ -79,6 +87,21 @@ def connect(
     if is_in_pod(environment) and (account / "token").is_file():
         return Client.of_account(account)
     return None
+
+
+def _identity(kubeconfig: Path | None, environment: Mapping[str, str], account: Path) -> str:
+    """Where the API server is, and who issued its certificate: clusters have equal addresses.
+
+    Tokens are no part of it, since they change.
+    """
+    if kubeconfig is not None:
+        stated = yaml.safe_load(kubeconfig.read_bytes())
+        told = json.dumps([stated.get("clusters"), stated.get("current-context")], default=str)
+        return hashlib.sha256(told.encode()).hexdigest()
+    authority = account / "ca.crt"
+    address = [environment.get(name, "") for name in (_IN_POD, _PORT)]
+    issuer = authority.read_bytes() if authority.is_file() else b""
+    return hashlib.sha256(json.dumps(address).encode() + issuer).hexdigest()
 
 
 def is_in_pod(environment: Mapping[str, str]) -> bool:

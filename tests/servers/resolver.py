@@ -203,7 +203,8 @@ async def served(
 class ResolverProcess:
     """`retag serve` as a process of its own; a context manager that ends it by SIGTERM.
 
-    *folder* holds `rules` (a file or folder) and `registries.conf`, and gets the socket, whose
+    *folder* holds `registries.conf` and, if *rules* says so, `rules` (a file or folder); it gets
+    the socket, whose
     path is short however deep *folder* lies; *options* are further flags, and *prefix* is what
     starts it all.
     """
@@ -213,6 +214,7 @@ class ResolverProcess:
     environment: Mapping[str, str] = field(default_factory=dict)
     prefix: Sequence[str] = ()
     port: int = 0
+    rules: bool = True
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -239,7 +241,7 @@ class ResolverProcess:
             "--socket",
             str(self.socket),
         ]
-        command += ["--rules", str(self.folder / "rules")]
+        command += ["--rules", str(self.folder / "rules")] if self.rules else []
         command += ["--registries", str(self.folder / "registries.conf")]
         command += ["--health-probe-bind-address", f"127.0.0.1:{self.port}"]
         command += ["--allow-uid", str(os.getuid()), *self.options]
