@@ -27,7 +27,7 @@ _MOUNT = "check that the Secret is mounted there, and may be read"
 
 
 class Secrets(Protocol):
-    """Who has Secrets. What it raises is a `DeniedError`."""
+    """Who has Secrets. It raises `DeniedError`, and `UnreachableError` where that will pass."""
 
     async def data(
         self, namespace: str, name: str, /, *, afresh: bool = False
@@ -104,15 +104,20 @@ class SecretFiles:
 
     def _home(self, namespace: str, name: str) -> Path:
         """The folder that has the Secret's files now. Raises `DeniedError`."""
-        if not (_NAMESPACE.fullmatch(namespace) and _NAME.fullmatch(name)):
-            what = f"{namespace!r}/{name!r} is no name of a Secret"
-            raise DeniedError("RT563", what, remedy="write namespace/name")
+        check_name(namespace, name)
         folder = _real(self._folder)
         home = _real(folder / namespace / name / "..data")
         if not home.is_dir():  # plain files, without the layout of a mounted Secret
             home = _real(folder / namespace / name)
         _check_inside(home, folder, _place(namespace, name))
         return home
+
+
+def check_name(namespace: str, name: str) -> None:
+    """Raise `DeniedError` RT563 for what cannot be a Secret's *namespace* and *name*."""
+    if not (_NAMESPACE.fullmatch(namespace) and _NAME.fullmatch(name)):
+        what = f"{namespace!r}/{name!r} is no name of a Secret"
+        raise DeniedError("RT563", what, remedy="write namespace/name")
 
 
 def file_stamp(path: Path) -> tuple[int, ...]:
