@@ -21,6 +21,7 @@ from cmp.store import Store, open_store
 from sidecar.admission import Admission
 from sidecar.app import App
 from sidecar.cluster.connect import Connected, is_in_pod, no_cluster, open_cluster
+from sidecar.cluster.secrets import ClusterSecrets
 from sidecar.cluster.view import ClusterView, Looked, Take
 from sidecar.configuration import Paths, load
 from sidecar.metrics import Metrics
@@ -144,7 +145,7 @@ async def _knowing(
         yield _Known(
             applications=view.applications,
             store=view.store,
-            secrets=NoSecrets(),
+            secrets=ClusterSecrets(connected.client, connected.secrets, time.monotonic),
             known=view.known,
             watch=view.run,
         )

@@ -23,12 +23,13 @@ from tests.sidecar.place import IMAGE, pod
 
 PATIENCE = 20.0  # seconds, which only a test that fails ever waits
 
-# Image Updater v1.3.0, cmd/run.go, whose flags these are; the first five mean the same here.
+# Image Updater v1.3.0, cmd/run.go, whose flags these are; the first seven mean the same here.
 _RUN = """
-loglevel logformat registries-conf-path health-probe-bind-address argocd-namespace
+loglevel logformat registries-conf-path health-probe-bind-address argocd-namespace kubeconfig
+watch-namespaces
 metrics-bind-address metrics-secure enable-http2 leader-election leader-election-namespace dry-run
-interval kubeconfig once max-concurrent-apps max-concurrent-reconciles
-watch-namespaces warmup-cache disable-kube-events git-commit-user git-commit-email
+interval once max-concurrent-apps max-concurrent-reconciles
+warmup-cache disable-kube-events git-commit-user git-commit-email
 git-commit-signing-key git-commit-signing-method git-commit-sign-off git-commit-message-path
 git-commit-method enable-webhook webhook-require-secret webhook-port docker-webhook-secret
 ghcr-webhook-secret quay-webhook-secret harbor-webhook-secret aliyun-acr-webhook-secret
@@ -43,7 +44,7 @@ application-namespace match-application-name match-application-label log-level
 """
 RUN, RUN_V0 = _RUN.split(), _RUN_V0.split()
 SWITCHES = {flag.name for flag in FLAGS if flag.switch}
-SAME = set(RUN[:5])
+SAME = set(RUN[:7])
 PROBES = ("--health-probe-bind-address", "127.0.0.1:0")  # any port
 
 
@@ -182,8 +183,22 @@ def value_of(name: str) -> Sequence[str]:
         "logformat": "json",
         "registries-conf-path": "config/registries.conf",
         "health-probe-bind-address": "127.0.0.1:0",
+        "kubeconfig": "kubeconfig",
+        "watch-namespaces": "*",
     }
     return [f"--{name}", values.get(name, "2m")]
+
+
+def write_kubeconfig(path: Path) -> None:
+    """A kubeconfig of a cluster that does not answer."""
+    named = {"cluster": "it", "user": "it"}
+    config = {
+        "clusters": [{"name": "it", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "it", "user": {"token": "made-up"}}],
+        "contexts": [{"name": "it", "context": named}],
+        "current-context": "it",
+    }
+    path.write_text(json.dumps(config))
 
 
 @pytest.mark.parametrize("names", [RUN, RUN_V0], ids=["v1", "v0"])
@@ -191,6 +206,7 @@ def test_a_pod_with_the_image_updaters_arguments_starts(
     folder: Path, names: Sequence[str]
 ) -> None:
     flags = [text for name in names for text in value_of(name)]
+    write_kubeconfig(folder / "kubeconfig")
 
     with Serve(folder, *flags, ARGOCD_TOKEN="made-up", IMAGE_UPDATER_INTERVAL="x") as serve:
         serve.wait_for("ready")
