@@ -52,7 +52,8 @@ class Bucket:
 class Agenda(Generic[Key]):
     """What is to be looked at, and from when on (seconds of *clock*); urgent things first.
 
-    A key is on it once, and is not given to a second taker before `done`.
+    A key is on it once, and is not given to a second taker before `done`. What is not urgent is
+    given while nothing urgent is due, or in work.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Agenda(Generic[Key]):
         self._sleep = sleep
         self._times: dict[Key, tuple[float, bool]] = {}
         self._heaps: dict[bool, list[tuple[float, int, Key]]] = {True: [], False: []}
-        self._busy: set[Key] = set()
+        self._busy: dict[Key, bool] = {}  # whether it is urgent
         self._number = 0
         self._changed = asyncio.Event()
 
@@ -83,16 +84,17 @@ class Agenda(Generic[Key]):
     async def take(self) -> Key:
         """The next key, once its time has come."""
         while True:
-            for urgent in (True, False):
+            for urgent in self._open():
                 if (key := self._pop(urgent=urgent)) is not None:
                     return key
             await self._wait()
 
     def done(self, key: Key) -> None:
         """*key* may be given again."""
-        self._busy.discard(key)
+        del self._busy[key]
         if key in self._times:
             self._push(key)
+        self._changed.set()
 
     def _push(self, key: Key) -> None:
         at, urgent = self._times[key]
@@ -106,7 +108,7 @@ class Agenda(Generic[Key]):
             return None
         key = heapq.heappop(self._heaps[urgent])[2]
         del self._times[key]
-        self._busy.add(key)
+        self._busy[key] = urgent
         return key
 
     def _next(self, *, urgent: bool) -> float | None:
@@ -119,10 +121,14 @@ class Agenda(Generic[Key]):
             heapq.heappop(heap)
         return None
 
+    def _open(self) -> tuple[bool, ...]:
+        """From which heaps something may be taken now."""
+        return (True,) if True in self._busy.values() else (True, False)
+
     async def _wait(self) -> None:
         """Return when something was put, or something is due."""
         self._changed.clear()
-        times = [at for each in (True, False) if (at := self._next(urgent=each)) is not None]
+        times = [at for each in self._open() if (at := self._next(urgent=each)) is not None]
         waits: list[asyncio.Future[object]] = [asyncio.ensure_future(self._changed.wait())]
         if times:
             delay = max(0.0, min(times) - self._clock())

@@ -1,0 +1,461 @@
+"""Deliveries on a real API server, with an Argo CD that answers as the real one does."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.controller.argo import REFRESH, STAMP
+from tests.controller.world import Controller, World, image, wanted
+from tests.servers.kubernetes import ApiServer
+
+_PATCH = "patch applications.argoproj.io"
+
+
+def _deliver(server: ApiServer, name: str, play: Any, *, is_old: bool = False) -> World:
+    world = World(server, f"deliver-{name}", is_old=is_old)
+    asyncio.run(play(world))
+    return world
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["Argo CD as it is now", "Argo CD 3.5"])
+def test_a_new_tag_is_refreshed_once_and_synced_once(
+    api_server: ApiServer, *, is_old: bool
+) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"), automated={})
+        async with world.controller() as it:
+            argo.newest["app"] = image("2")
+            it.want("app", wanted("2", "1"))
+            await it.after(1.9)
+            assert not argo.is_asked("app"), "a moment of quiet is waited for"
+
+            await it.after(0.1)
+            await it.until(lambda: it.state("app") == "asked")
+            assert argo.is_asked("app")
+            annotations = argo.get("app")["metadata"]["annotations"]
+            assert annotations == {REFRESH: "hard", STAMP: "2030-03-17T17:46:42.500000Z"}
+
+            world.clock.advance(2)
+            argo.refresh("app")
+            await it.until(lambda: argo.is_operating("app"))
+            await it.idle()
+            argo.operate("app")
+            await it.seen("app", argo)
+            it.want("app", wanted("2", "2"))
+            await it.after(4000)
+
+            _see_one_delivery(it)
+
+    world = _deliver(api_server, f"once-{is_old}".lower(), play, is_old=is_old)
+
+    assert world.argo.hard == {"app": 1}
+    [operation] = world.argo.syncs
+    assert operation["initiatedBy"] == {"automated": True}
+    assert operation["sync"]["revision"] == "made-up-revision"
+    _see_one_event(world)
+
+
+def _see_one_delivery(it: Controller) -> None:
+    assert it.state("app") == "delivered"
+    assert it.cluster.count(_PATCH) == 2
+    assert it.meter.value("retag_refreshes_total", reason="choice") == 1
+    assert it.meter.value("retag_syncs_started_total", outcome="started") == 1
+    assert it.meter.value("retag_deliveries_total", outcome="synced") == 1
+    assert it.deliverer.pending == 0
+    [past] = it.record("app").history
+    assert (past.before, past.after, past.alias) == (image("1"), image("2"), "app")
+
+
+def _see_one_event(world: World) -> None:
+    [event] = world.events()
+    assert event["reason"] == "ImagesUpdated"
+    assert event["message"] == (
+        "Updated images: registry.example.com/team/app 1 → 2 (the rule app: it is the newest)"
+    )
+    assert event["metadata"]["annotations"] == {
+        "argocd-image-updater.image-0/full-image-name": "registry.example.com/team/app",
+        "argocd-image-updater.image-0/image-name": "team/app",
+        "argocd-image-updater.image-0/old-tag": "1",
+        "argocd-image-updater.image-0/new-tag": "2",
+    }
+    assert event["involvedObject"]["uid"] == world.argo.get("app")["metadata"]["uid"]
+
+
+def test_with_self_heal_the_refresh_is_all(api_server: ApiServer) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"), automated={"selfHeal": True})
+        async with world.controller() as it:
+            argo.newest["app"] = image("2")
+            it.want("app", wanted("2", "1"))
+            await it.after(2)
+            await it.until(lambda: argo.is_asked("app"))
+            world.clock.advance(2)
+            argo.refresh("app")
+            await it.seen("app", argo)
+            argo.operate("app")
+            await it.until(lambda: it.state("app") == "delivered")
+            assert it.cluster.count(_PATCH) == 1
+
+    _deliver(api_server, "heals-itself", play)
+
+
+def test_what_runs_already_is_recorded_and_nothing_is_asked_for(api_server: ApiServer) -> None:
+    async def play(world: World) -> None:
+        world.argo.make("app", image("1"))
+        async with world.controller() as it:
+            it.want("app", wanted("1", "1"))
+            await it.until(lambda: it.state("app") == "delivered")
+            writes = len(it.cluster.writes)
+            for _ in range(3):
+                it.want("app", wanted("1", "1"))
+                await it.after(600)
+            assert len(it.cluster.writes) == writes == 1
+            assert it.record("app").history == ()
+            assert it.record("app").last_good == (wanted("1").choice,)
+
+    world = _deliver(api_server, "runs", play)
+
+    assert world.events() == []
+    assert world.config_maps() == ["retag.deliver-runs.app"]
+
+
+def test_choices_that_come_together_are_one_refresh(api_server: ApiServer) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"))
+        async with world.controller() as it:
+            it.want("app", wanted("2", "1"))
+            await it.after(1)
+            it.want("app", wanted("2", "1"), wanted("2", "1", rule="other"))
+            await it.after(1.5)
+            assert not argo.is_asked("app")
+            await it.after(0.5)
+            await it.until(lambda: it.state("app", "other") == "asked")
+            assert it.state("app") == "asked"
+            assert it.cluster.count(_PATCH) == 1
+
+    _deliver(api_server, "together", play)
+
+
+def test_an_image_that_is_not_live_is_refreshed_once_and_after_live_ones(
+    api_server: ApiServer,
+) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("job", image("1"), live=False, automated={})
+        argo.make("app", image("1"), automated={})
+        async with world.controller() as it:
+            it.want("job", wanted("2"))
+            it.want("app", wanted("2", "1"))
+            await it.after(2)
+            await it.until(lambda: it.state("job") == it.state("app") == "asked")
+            patched = [body for what, body in it.cluster.writes if what.startswith("patch")]
+            assert [each["metadata"]["uid"] for each in patched] == [
+                argo.get(name)["metadata"]["uid"] for name in ("app", "job")
+            ]
+            world.clock.advance(2)
+            argo.refresh("job")
+            await it.until(lambda: argo.is_operating("job"))
+            await it.idle()
+            argo.operate("job")
+            await it.seen("job", argo)
+            await it.after(4000)
+            assert it.state("job") == "delivered"
+        assert argo.hard["job"] == 1
+
+    _deliver(api_server, "not-live", play)
+
+
+def test_a_refresh_that_shows_nothing_is_asked_for_five_times(api_server: ApiServer) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"))
+        async with world.controller() as it:
+            it.want("app", wanted("2", "1"))
+            for attempt in range(5):
+                await it.after(30 * 2**attempt)
+                await it.until(lambda: argo.is_asked("app"))
+                world.clock.advance(2)
+                argo.refresh("app")
+                await it.seen("app", argo)
+            await it.after(30 * 2**5)
+            await it.until(lambda: it.state("app") == "failed")
+            it.want("app", wanted("2", "1"))
+            await it.after(9000)
+            assert not argo.is_asked("app")
+            assert it.meter.value("retag_refreshes_total", reason="choice") == 1
+            assert it.meter.value("retag_refreshes_total", reason="again") == 4
+            assert it.meter.value("retag_deliveries_total", outcome="failed") == 1
+
+            it.want("app", wanted("3", "1"))
+            await it.after(2)
+            await it.until(lambda: argo.is_asked("app"))
+
+    world = _deliver(api_server, "five", play)
+
+    assert world.argo.hard == {"app": 5}
+    [event] = world.events()
+    assert (event["type"], event["reason"]) == ("Warning", "ImageUpdateFailed")
+    assert "RT670" in event["message"]
+
+
+def test_a_closed_window_defers_the_sync_and_does_not_drop_it(api_server: ApiServer) -> None:
+    closed = {"kind": "deny", "schedule": "* * * * *", "duration": "1h", "applications": ["*"]}
+
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"), automated={})
+        async with world.controller() as it:
+            it.project = {"spec": {"syncWindows": [closed]}}
+            argo.newest["app"] = image("2")
+            it.want("app", wanted("2", "1"))
+            await it.after(2)
+            await it.until(lambda: argo.is_asked("app"))
+            world.clock.advance(2)
+            argo.refresh("app")
+            await it.until(lambda: it.state("app") == "rendered")
+            await it.after(7200)
+            assert not argo.is_operating("app")
+        async with world.controller() as it:  # another leader, the window is open
+            await it.until(lambda: argo.is_operating("app"))
+
+    _deliver(api_server, "window", play)
+
+
+def test_a_pending_refresh_of_others_is_waited_for(api_server: ApiServer) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("hard", image("1"))
+        argo.make("normal", image("1"))
+        argo.patch("hard", {"metadata": {"annotations": {REFRESH: "hard"}}})
+        argo.patch("normal", {"metadata": {"annotations": {REFRESH: "normal"}}})
+        async with world.controller() as it:
+            it.want("hard", wanted("2", "1"))
+            it.want("normal", wanted("2", "1"))
+            await it.after(9.5)
+            assert it.cluster.writes == []
+            await it.after(0.5)
+            await it.until(lambda: it.state("normal") == "asked")
+            assert argo.get("normal")["metadata"]["annotations"][REFRESH] == "hard"
+            await it.after(600)
+            assert it.state("hard") == ""
+            argo.refresh("hard")
+            await it.until(lambda: it.state("hard") == "asked")
+
+    _deliver(api_server, "pending", play)
+
+
+def test_who_does_not_lead_writes_nothing(api_server: ApiServer) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"))
+        async with world.controller() as it:
+            it.leads = False
+            it.want("app", wanted("2", "1"))
+            await it.after(60)
+            assert it.cluster.writes == []
+            it.leads = True
+            await it.after(1)
+            await it.until(lambda: it.state("app") == "asked")
+
+    _deliver(api_server, "leads", play)
+
+
+def test_two_who_both_take_themselves_for_leader_ask_once(api_server: ApiServer) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"), automated={})
+        argo.newest["app"] = image("2")
+        async with world.controller() as one, world.controller() as other:
+            one.want("app", wanted("2", "1"))
+            other.want("app", wanted("2", "1"))
+            world.clock.advance(2)
+            await one.until(lambda: one.state("app") == "asked")
+            await one.idle()
+            await other.idle()
+            asked = [
+                body["metadata"]["annotations"][STAMP]
+                for it in (one, other)
+                for what, body in it.cluster.writes
+                if what == _PATCH
+            ]
+            assert len(set(asked)) == 1
+            world.clock.advance(2)
+            argo.refresh("app")
+            await one.until(lambda: argo.is_operating("app"))
+            await other.idle()
+            await one.idle()
+            argo.operate("app")
+            await one.until(lambda: one.state("app") == "delivered")
+        assert argo.hard == {"app": 1}
+        assert len(argo.syncs) == 1
+
+    _deliver(api_server, "two", play)
+
+
+def test_an_application_that_is_gone_leaves_no_record(api_server: ApiServer) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"))
+        async with world.controller() as it:
+            it.want("app", wanted("1", "1"))
+            await it.until(lambda: it.state("app") == "delivered")
+            argo.delete("app")
+            await it.until(lambda: world.config_maps() == [])
+
+    _deliver(api_server, "gone", play)
+
+
+def test_an_application_of_the_same_name_starts_anew(api_server: ApiServer) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"))
+        async with world.controller() as it:
+            it.want("app", wanted("1", "1"))
+            await it.until(lambda: it.state("app") == "delivered")
+        argo.delete("app")
+        argo.make("app", image("1"))
+        async with world.controller() as it:
+            assert it.state("app") == ""
+            it.want("app", wanted("1", "1"))
+            await it.until(lambda: it.state("app") == "delivered")
+
+    _deliver(api_server, "same-name", play)
+
+
+def test_a_right_that_lacks_is_logged_once_and_tried_again(
+    api_server: ApiServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"))
+        roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/deliver-rights/roles/controller"
+        role = api_server.request("GET", roles)
+        async with world.controller() as it:
+            api_server.patch(roles, {"rules": role["rules"][1:]})
+            it.want("app", wanted("2", "1"))
+            await it.after(2)
+            await it.until(lambda: it.cluster.count(_PATCH) == 1)
+            await it.idle()
+            assert it.state("app") == "intended"
+            for attempt in range(2, 4):
+                await it.after(60)
+                await it.until(partial(_has_tried, it, attempt))
+                await it.idle()
+            api_server.patch(roles, {"rules": role["rules"]})
+            while it.state("app") != "asked":
+                await it.after(60)
+                await asyncio.sleep(0.05)
+
+    _deliver(api_server, "rights", play)
+
+    said = [each for each in caplog.messages if "RT651" in each and "patch" in each]
+    assert len(said) == 1
+
+
+def test_an_error_that_is_over_is_healed_with_back_off(api_server: ApiServer) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"))
+        argo.refresh("app", error="exit status 5: no connection [RT540]")
+        async with world.controller() as it:
+            for wait in (0, 60, 120):
+                it.deliverer.heal(it.target("app"), "RT540")
+                if wait:
+                    await it.after(wait - 1)
+                    assert not argo.is_asked("app")
+                    await it.after(1)
+                await it.until(lambda: argo.is_asked("app"))
+                await it.idle()
+                argo.refresh("app", error="exit status 5: no connection [RT540]")
+                await it.seen("app", argo)
+            assert it.meter.value("retag_refreshes_total", reason="heal") == 3
+            argo.refresh("app")
+            await it.seen("app", argo)
+            await it.after(9000)
+            assert not argo.is_asked("app")
+
+    _deliver(api_server, "heal", play)
+
+
+_KILLS = [(at, after) for at in range(7) for after in (False, True)]
+
+
+@pytest.mark.parametrize(
+    ("at", "after"),
+    _KILLS,
+    ids=[f"{'after' if after else 'before'} write {at}" for at, after in _KILLS],
+)
+def test_a_kill_at_any_step_loses_nothing_and_repeats_nothing(
+    api_server: ApiServer, at: int, *, after: bool
+) -> None:
+    """Writes are: intent, refresh, asked, rendered, operation, delivered, Event."""
+    name = f"kill-{at}-{after}".lower()
+
+    async def play(world: World) -> None:
+        await _killed(world, at=at, after=after)
+        await _finished(world)
+
+    world = _deliver(api_server, name, play)
+
+    assert world.argo.hard == {"app": 1}
+    assert len(world.argo.syncs) == 1
+
+
+def test_a_refresh_that_nobody_saw_is_asked_for_once_more(api_server: ApiServer) -> None:
+    """The leader was killed before it could record it, and Argo CD was done before the next."""
+
+    async def play(world: World) -> None:
+        await _killed(world, at=1, after=True)
+        world.clock.advance(2)
+        world.argo.refresh("app")
+        await _finished(world)
+
+    world = _deliver(api_server, "nobody-saw", play)
+
+    assert world.argo.hard == {"app": 2}
+    assert len(world.argo.syncs) == 1
+
+
+def _has_tried(it: Controller, times: int) -> bool:
+    return it.cluster.count(_PATCH) >= times
+
+
+async def _killed(world: World, *, at: int, after: bool) -> None:
+    """A first controller delivers until it is killed; Argo CD answers between its writes."""
+    world.argo.make("app", image("1"), automated={})
+    world.argo.newest["app"] = image("2")
+    async with world.controller(dies_at=at, after=after) as it:
+        it.want("app", wanted("2", "1"))
+        world.clock.advance(2)
+        async with asyncio.timeout(20):
+            while not it.cluster.is_dead:
+                await it.idle()
+                if not it.cluster.is_dead:
+                    _answer(world)
+                await asyncio.sleep(0.005)
+
+
+async def _finished(world: World) -> None:
+    """A second controller goes on from there."""
+    async with world.controller() as it, asyncio.timeout(20):
+        it.want("app", wanted("2", "1"))
+        while it.state("app") != "delivered" or world.argo.is_operating("app"):
+            await it.after(2)
+            _answer(world)
+            await asyncio.sleep(0.005)
+        assert len(it.record("app").history) == 1
+
+
+def _answer(world: World) -> None:
+    world.clock.advance(1.1)
+    if world.argo.is_asked("app"):
+        world.argo.refresh("app")
+    elif world.argo.is_operating("app"):
+        world.argo.operate("app")
