@@ -21,6 +21,7 @@ COMMANDS = {
     "explain": "cmp.cli.explain",
     "tags": "cmp.cli.tags",
     "lint": "cmp.cli.lint",
+    "migrate": "cmp.cli.migrate",
     "registry": "cmp.cli.registry",
     "serve": "cmp.cli.serve",
     "controller": "cmp.cli.controller",

@@ -70,6 +70,18 @@ def files_in(path: Path) -> list[Path]:
     return located.files_in(path, also=(_CONFIG,))
 
 
+def read_stream(text: str, name: str, contents: Contents) -> None:
+    """Add to *contents* what lies in *text*, which *name* is read from."""
+    try:
+        documents = load_documents(text, name)
+    except YamlError as error:
+        contents.findings.append(error.finding)
+        return
+    for document in documents:
+        for each in _objects(document):
+            _sort(each, ConfigText(text, Path(name)), contents)
+
+
 def _read(path: Path, contents: Contents, *, is_config: bool) -> None:
     """Add to *contents* what lies in the file at *path*."""
     try:
