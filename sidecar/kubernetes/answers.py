@@ -64,6 +64,11 @@ def read_object(body: bytes | bytearray, what: str) -> Object:
     return _checked(_decoded(body, dict[str, Any], what), what)
 
 
+def read_answer(body: bytes | bytearray, what: str) -> Object:
+    """The object that *body* is, which is not kept, and so has no name. Raises the same."""
+    return _decoded(body, dict[str, Any], what)
+
+
 def read_page(body: bytes | bytearray, what: str) -> tuple[Page, str]:
     """The page of a listing that *body* is, and how to ask for the next; "" for the last."""
     found = _decoded(body, _List, what)

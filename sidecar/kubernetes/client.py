@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from sidecar.kubernetes import account
 from sidecar.kubernetes.account import Account
-from sidecar.kubernetes.answers import read_change, read_object, read_page
+from sidecar.kubernetes.answers import read_answer, read_change, read_object, read_page
 from sidecar.kubernetes.errors import RefusedError
 from sidecar.kubernetes.exchange import Exchange, Question
 from sidecar.kubernetes.kinds import Kind
@@ -132,6 +132,11 @@ class Client:
     async def delete(self, kind: Kind, namespace: str, name: str, /) -> None:
         """Delete the object."""
         await self._exchange.body(_question("DELETE", kind, namespace, name), LARGEST)
+
+    async def review(self, kind: Kind, question: Object, /) -> Object:
+        """*question*, of a *kind* that is answered and not kept, with the answer in its status."""
+        asked = _question("POST", kind, "", body=question)
+        return read_answer(await self._exchange.body(asked, LARGEST), asked.what)
 
     async def aclose(self) -> None:
         """Close all connections."""

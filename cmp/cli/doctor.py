@@ -1,0 +1,170 @@
+"""`retag doctor`: what is wrong with an installation, and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from cmp.cli import COMMANDS, updater
+from cmp.cli.cluster import cluster_options
+from cmp.cli.options import FILE, SECRETS_HELP, TLS_HELP
+from cmp.cli.output import output_option, print_json, styled
+from cmp.cli.progress import progress
+from cmp.errors import printable
+from cmp.located import load_documents, read_text
+from cmp.registry.http.connections import Surroundings
+from cmp.registry.secrets import NoSecrets, SecretFiles
+from sidecar import settings
+from sidecar.cluster.connect import open_cluster
+from sidecar.cluster.flags import ClusterFlags
+from sidecar.doctor import applications, here, installation, rights
+from sidecar.doctor.facts import Facts, gather
+from sidecar.doctor.flags import Known, check_flags
+from sidecar.doctor.pods import Workload, workload_of
+from sidecar.doctor.registries import check_registries
+from sidecar.doctor.result import Result, State
+
+_PATH = click.Path(path_type=Path)
+_COLOURS = {State.OK: "green", State.WARNING: "yellow", State.ERROR: "red"}
+
+
+@click.command("doctor")
+@click.option(
+    "--socket", type=_PATH, help="The resolver's socket.  [default: looked at if it is there]"
+)
+@click.option("--registries", type=_PATH, help="Ask each registry of this registries.conf.")
+@click.option("--rules", type=_PATH, multiple=True, help="Where files of rules are. Repeatable.")
+@click.option("--secrets", type=_PATH, help=SECRETS_HELP)
+@click.option("--tls-certs", type=_PATH, default=settings.CERTIFICATES, help=TLS_HELP)
+@click.option(
+    "--manifest",
+    type=FILE,
+    help="A file with Deployments, whose arguments for Retag are looked at.",
+)
+@cluster_options
+@output_option
+def command(  # noqa: PLR0913  # click hands over each option by its name
+    *,
+    socket: Path | None,
+    registries: Path | None,
+    rules: tuple[Path, ...],
+    secrets: Path | None,
+    tls_certs: Path,
+    manifest: Path | None,
+    cluster: ClusterFlags,
+    output: str,
+) -> int:
+    """Find what is wrong with an installation, and say what to do.
+
+    Without a cluster, this machine or container is looked at; in a Pod, or with --kubeconfig, the
+    cluster too. Nothing is changed. Exits with 1 where something is wrong, and with 6 where the
+    API server gives no answer.
+
+    \b
+      retag doctor --kubeconfig ~/.kube/config --argocd-namespace argocd
+      retag doctor --registries registries.conf
+      retag doctor --manifest deployment.yaml
+    """
+    surroundings = Surroundings(
+        secrets=SecretFiles(secrets) if secrets else NoSecrets(),
+        certificates=tls_certs if tls_certs.is_dir() else None,
+    )
+    with progress("looking"):
+        found = list(_here(socket, rules, registries, manifest))
+        listed = registries if registries and registries.exists() else None
+        found += asyncio.run(_asked(listed, surroundings, cluster))
+    if output == "json":
+        print_json({"results": [asdict(each) for each in found]})
+    else:
+        _print(found)
+    return 1 if any(each.state is not State.OK for each in found) else 0
+
+
+def _here(
+    socket: Path | None,
+    rules: tuple[Path, ...],
+    registries: Path | None,
+    manifest: Path | None,
+) -> Iterable[Result]:
+    if socket or settings.SOCKET.exists():
+        yield from here.check_socket(socket or settings.SOCKET)
+    yield from here.check_programs()
+    yield from here.check_present("rules", rules)
+    yield from here.check_present("registries", [registries] if registries else [])
+    if manifest:
+        for document in load_documents(read_text(manifest), str(manifest)):
+            if isinstance(document.data, dict) and document.data.get("kind") == "Deployment":
+                yield from check_flags(workload_of(document.data), _known())
+
+
+async def _asked(
+    registries: Path | None, surroundings: Surroundings, flags: ClusterFlags
+) -> list[Result]:
+    found = []
+    if registries:
+        found += [each async for each in check_registries(registries, surroundings)]
+    return found + [each async for each in _in_cluster(flags)]
+
+
+async def _in_cluster(flags: ClusterFlags) -> AsyncIterator[Result]:
+    """What the cluster tells, if there is one."""
+    connected = open_cluster(flags, os.environ)
+    if connected is None:
+        return
+    try:
+        facts = await gather(
+            connected.client, connected.argocd, connected.rules, connected.applications
+        )
+    finally:
+        await connected.client.aclose()
+    for each in judged(facts, datetime.now(UTC)):
+        yield each
+
+
+def judged(facts: Facts, now: datetime) -> Iterable[Result]:
+    yield from installation.check_kind(facts)
+    yield from rights.check_rights(facts.rights)
+    yield from installation.check_containers(facts)
+    yield from installation.check_config_maps(facts)
+    for workload in (facts.server, facts.controller):
+        if isinstance(workload, Workload):
+            yield from check_flags(workload, _known())
+    yield from installation.check_settings(facts)
+    yield from installation.check_controller(facts, now)
+    yield from applications.check_applications(facts, now)
+    yield from installation.check_waves(facts)
+
+
+def _known() -> dict[str, Known]:
+    """The flags of the resident roles."""
+    idle = {"serve": updater.FLAGS, "controller": updater.CONTROLLER_FLAGS}
+    return {
+        role: Known(
+            frozenset({"--help", *_taken(role)}),
+            {f"--{flag.name}": flag.instead for flag in flags},
+        )
+        for role, flags in idle.items()
+    }
+
+
+def _taken(role: str) -> Iterable[str]:
+    params = importlib.import_module(COMMANDS[role]).command.params
+    for each in params:
+        if not getattr(each, "hidden", False):
+            yield from (*each.opts, *each.secondary_opts)
+
+
+def _print(found: list[Result]) -> None:
+    width = max(len(each.subject) for each in found)
+    for each in found:
+        state = styled(f"{each.state:8}", _COLOURS[each.state])
+        remedy = f"; {each.remedy}" if each.remedy else ""
+        code = f" [{each.code}]" if each.code else ""
+        click.echo(f"{state} {printable(f'{each.subject:{width}} {each.what}{remedy}{code}')}")

@@ -1,0 +1,150 @@
+"""`Facts`: what checks ask of the cluster, read once; each as it is, or why it cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sidecar.doctor.pods import Workload, mounted_config_maps, workload_of
+from sidecar.doctor.rights import Right, needed, review_of
+from sidecar.kubernetes import (
+    APPLICATIONS,
+    CONFIG_MAPS,
+    CRDS,
+    IMAGE_UPDATERS,
+    LEASES,
+    AbsentError,
+    ClusterError,
+    ForbiddenError,
+    Kind,
+    Object,
+)
+from sidecar.kubernetes.client import Client
+
+DEPLOYMENTS = Kind("apps", "v1", "deployments", "Deployment")
+LEASE = "retag-controller"
+_PARAMETERS = "argocd-cmd-params-cm"
+_CRD = f"{IMAGE_UPDATERS.plural}.{IMAGE_UPDATERS.group}"
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the cluster says; None is that there is no such object.
+
+    *argocd* is Argo CD's namespace. *server* is its repo-server, *controller* Retag's. *rights*
+    are what their accounts may, of what they need. *config_maps* are those that both mount.
+    """
+
+    argocd: str
+    crd: Object | ClusterError | None
+    updaters: Sequence[Object] | ClusterError
+    applications: Sequence[Object] | ClusterError
+    server: Workload | ClusterError | None
+    controller: Workload | ClusterError | None
+    parameters: Mapping[str, Any] | ClusterError
+    config_maps: Mapping[str, Mapping[str, Any] | ClusterError | None]
+    lease: Object | ClusterError | None
+    rights: Mapping[Right, bool] | ClusterError
+
+
+async def gather(
+    cluster: Client, argocd: str, rules: Sequence[str], applications: Sequence[str]
+) -> Facts:
+    """The facts; *rules* and *applications* are the namespaces where these are ("": all).
+
+    Raises `ClusterError` if the API server gives no answer.
+    """
+    deployments = await _read(lambda: _list(cluster, DEPLOYMENTS, [argocd]))
+    server, controller = _workloads(deployments)
+    mounted = mounted_config_maps([server, controller])
+    params = await _read(lambda: _get(cluster, CONFIG_MAPS, argocd, _PARAMETERS))
+    return Facts(
+        argocd=argocd,
+        crd=await _read(lambda: _get(cluster, CRDS, "", _CRD)),
+        updaters=await _read(lambda: _list(cluster, IMAGE_UPDATERS, rules)),
+        applications=await _read(lambda: _list(cluster, APPLICATIONS, applications)),
+        server=server,
+        controller=controller,
+        parameters=params if isinstance(params, ClusterError) else data_of(params),
+        config_maps={name: await _config_map(cluster, argocd, name) for name in mounted},
+        lease=await _read(lambda: _get(cluster, LEASES, argocd, LEASE)),
+        rights=await _read(lambda: _rights(cluster, argocd, server, controller)),
+    )
+
+
+def data_of(config_map: Object | None) -> Mapping[str, Any]:
+    """The data of *config_map*, none where there is none."""
+    return (config_map or {}).get("data") or {}
+
+
+async def _read(ask: Callable[[], Awaitable[_Value]]) -> _Value | ClusterError:
+    """What *ask* brings, or why not; no answer at all is raised."""
+    try:
+        return await ask()
+    except ClusterError as error:
+        if type(error) is ClusterError:
+            raise
+        return error
+
+
+async def _get(cluster: Client, kind: Kind, namespace: str, name: str) -> Object | None:
+    try:
+        return await cluster.get(kind, namespace, name)
+    except AbsentError:
+        return None
+
+
+async def _list(cluster: Client, kind: Kind, namespaces: Sequence[str]) -> list[Object]:
+    return [
+        each
+        for namespace in namespaces
+        async for page in cluster.list_pages(kind, namespace)
+        for each in page.objects
+    ]
+
+
+async def _config_map(
+    cluster: Client, namespace: str, name: str
+) -> Mapping[str, Any] | ClusterError | None:
+    found = await _read(lambda: _get(cluster, CONFIG_MAPS, namespace, name))
+    return data_of(found) if isinstance(found, dict) else found
+
+
+_Deployed = Workload | None | ClusterError
+
+
+def _workloads(deployments: Sequence[Object] | ClusterError) -> tuple[_Deployed, _Deployed]:
+    """argocd-repo-server's, and that of Retag's controller."""
+    if isinstance(deployments, ClusterError):
+        return deployments, deployments
+    found = [workload_of(each) for each in deployments]
+    server = next((each for each in found if each.is_repo_server), None)
+    controller = next((each for each in found if each.controller), None)
+    return server, controller
+
+
+async def _rights(
+    cluster: Client, namespace: str, server: _Deployed, controller: _Deployed
+) -> dict[Right, bool]:
+    """What the accounts may, or if nobody tells, what the one that asks may of the same."""
+    accounts = {
+        role: each.account
+        for role, each in (("resolver", server), ("controller", controller))
+        if isinstance(each, Workload)
+    }
+    rights = [right for role, account in accounts.items() for right in needed(role, account)]
+    found = {}
+    for right in rights:
+        try:
+            kind, review = review_of(right, namespace)
+            answer = await cluster.review(kind, review)
+        except ForbiddenError:
+            kind, review = review_of(right, namespace, own=True)
+            answer = await cluster.review(kind, review)
+            if right.role != "resolver":
+                continue  # what the asking account lacks, the controller may have
+        found[right] = bool((answer.get("status") or {}).get("allowed"))
+    return found

@@ -1,0 +1,108 @@
+"""What the two accounts need, as deploy/ gives it to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from sidecar.doctor.result import Result, naming, unread, well, wrong
+from sidecar.kubernetes import (
+    APPLICATIONS,
+    CONFIG_MAPS,
+    EVENTS,
+    IMAGE_UPDATERS,
+    LEASES,
+    PROJECTS,
+    ClusterError,
+    Kind,
+    Object,
+)
+
+_REVIEWS = "authorization.k8s.io"
+_OTHERS = Kind(_REVIEWS, "v1", "subjectaccessreviews", "SubjectAccessReview", is_namespaced=False)
+_OWN = Kind(
+    _REVIEWS, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", is_namespaced=False
+)
+
+_READ = ("get", "list", "watch")
+_NEEDED: Mapping[str, tuple[tuple[Kind, str, tuple[str, ...]], ...]] = {
+    "resolver": (
+        (IMAGE_UPDATERS, "", _READ),
+        (APPLICATIONS, "", _READ),
+        (CONFIG_MAPS, "", _READ),
+    ),
+    "controller": (
+        (IMAGE_UPDATERS, "", _READ),
+        (IMAGE_UPDATERS, "status", ("patch",)),
+        (APPLICATIONS, "", (*_READ, "patch")),
+        (PROJECTS, "", _READ),
+        (CONFIG_MAPS, "", (*_READ, "create", "update", "delete")),
+        (EVENTS, "", ("create", "patch")),
+        (LEASES, "", ("get", "create", "update")),
+    ),
+}
+_LEASE = "retag-controller"  # RBAC names it, so it has to be named here
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """That *account*, which is the *role*'s, may *verb* the *kind* (of which *part*, or "")."""
+
+    role: str
+    account: str
+    verb: str
+    kind: Kind
+    part: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.kind}{'/' if self.part else ''}{self.part}"
+
+
+def needed(role: str, account: str) -> Iterator[Right]:
+    """What *account* needs as *role*: `resolver` or `controller`."""
+    for kind, part, verbs in _NEEDED[role]:
+        for verb in verbs:
+            yield Right(role, account, verb, kind, part)
+
+
+def review_of(right: Right, namespace: str, *, own: bool = False) -> tuple[Kind, Object]:
+    """The question for *right*; with *own* whether the one that asks has it."""
+    asked = {
+        "namespace": namespace,
+        "verb": right.verb,
+        "group": right.kind.group,
+        "resource": right.kind.plural,
+        "subresource": right.part,
+        "name": _LEASE if right.kind is LEASES else "",
+    }
+    kind = _OWN if own else _OTHERS
+    spec: Object = {"resourceAttributes": asked}
+    if not own:
+        groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}"]
+        spec |= {
+            "user": f"system:serviceaccount:{namespace}:{right.account}",
+            "groups": [*groups, "system:authenticated"],
+        }
+    return kind, {"apiVersion": kind.api_version, "kind": kind.name, "spec": spec}
+
+
+def check_rights(rights: Mapping[Right, bool] | ClusterError) -> Iterable[Result]:
+    """Whether each account has what it needs."""
+    subject = "rights"
+    if isinstance(rights, ClusterError):
+        yield unread(subject, rights)
+        return
+    for account in sorted({(right.role, right.account) for right in rights}):
+        missing = [
+            str(right) for right, has in rights.items() if not has and _is_of(right, account)
+        ]
+        role, name = account
+        if missing:
+            what = f"the {role}'s account {name} may not {naming(missing)}"
+            yield wrong("RT112", subject, what, f"apply deploy/base/rbac-{role}.yaml")
+        else:
+            yield well(subject, f"the {role}'s account {name} may do what it needs")
+
+
+def _is_of(right: Right, account: tuple[str, str]) -> bool:
+    return (right.role, right.account) == account

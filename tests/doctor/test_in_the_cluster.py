@@ -1,0 +1,278 @@
+"""Each trouble of an installation, made on the real API server; before it, all is well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sidecar.doctor.installation import leads
+from tests.doctor.conftest import NOW, Installation, application, lease, updater
+
+SERVER = "apis/apps/v1/deployments/argocd-repo-server"
+CONTROLLER = "apis/apps/v1/deployments/retag-controller"
+LEASE = "apis/coordination.k8s.io/v1/leases/retag-controller"
+POD = "/spec/template/spec"
+
+
+def test_nothing_is_found_where_all_is_well(installation: Installation) -> None:
+    assert installation.troubles() == {}
+
+
+def _replace(path: str, value: Any) -> dict[str, Any]:
+    return {"op": "replace", "path": path, "value": value}
+
+
+def _index(installation: Installation, path: str, name: str) -> str:
+    pod = installation.get(path)["spec"]["template"]["spec"]
+    for kind in ("initContainers", "containers"):
+        names = [each["name"] for each in pod.get(kind, [])]
+        if name in names:
+            return f"{POD}/{kind}/{names.index(name)}"
+    raise AssertionError(name)
+
+
+def _without_account_rights(it: Installation) -> None:
+    it.delete("apis/rbac.authorization.k8s.io/v1/roles/retag-resolver")
+
+
+def _without_leases(it: Installation) -> None:
+    path = "apis/rbac.authorization.k8s.io/v1/roles/retag-controller"
+    rules = it.get(path)["rules"]
+    kept = [rule for rule in rules if "leases" not in rule["resources"]]
+    it.patch(path, _replace("/rules", kept))
+
+
+def _without_repo_server(it: Installation) -> None:
+    it.delete(SERVER)
+
+
+def _without_resolver(it: Installation) -> None:
+    it.patch(SERVER, {"op": "remove", "path": _index(it, SERVER, "retag-resolver")})
+
+
+def _without_plugin(it: Installation) -> None:
+    it.patch(SERVER, {"op": "remove", "path": _index(it, SERVER, "retag")})
+
+
+def _with_a_socket_to_write(it: Installation) -> None:
+    place = _index(it, SERVER, "retag")
+    mounts = [
+        {key: value for key, value in each.items() if key != "readOnly"}
+        for each in it.get(SERVER)["spec"]["template"]["spec"]["containers"][-1]["volumeMounts"]
+    ]
+    assert any(each["mountPath"] == "/run/retag" for each in mounts)
+    it.patch(SERVER, _replace(f"{place}/volumeMounts", mounts))
+
+
+def _with_the_token_in_the_plugin(it: Installation) -> None:
+    it.patch(SERVER, _replace(f"{POD}/automountServiceAccountToken", True))
+
+
+def _as_one_user(it: Installation) -> None:
+    place = _index(it, SERVER, "retag-resolver")
+    it.patch(SERVER, _replace(f"{place}/securityContext/runAsUser", 999))
+
+
+def _without_the_config_map(it: Installation) -> None:
+    it.delete("api/v1/configmaps/retag-registries")
+
+
+def _without_its_key(it: Installation) -> None:
+    it.patch("api/v1/configmaps/retag-registries", _replace("/data", {"other": ""}))
+
+
+def _without_the_mount(it: Installation) -> None:
+    place = _index(it, CONTROLLER, "controller")
+    tls = [{"name": "tls-certs", "mountPath": "/app/config/tls"}]
+    it.patch(CONTROLLER, _replace(f"{place}/volumeMounts", tls))
+
+
+def _give(it: Installation, flag: str) -> None:
+    place = _index(it, SERVER, "retag-resolver")
+    it.patch(SERVER, {"op": "add", "path": f"{place}/args/-", "value": flag})
+
+
+def _with_an_old_flag(it: Installation) -> None:
+    _give(it, "--match-application-label=a")
+
+
+def _with_a_flag_of_nobody(it: Installation) -> None:
+    _give(it, "--registrys=x")
+
+
+def _with_cached_errors(it: Installation) -> None:
+    place = _index(it, SERVER, "argocd-repo-server")
+    it.patch(SERVER, {"op": "remove", "path": f"{place}/env"})
+
+
+def _with_history(it: Installation) -> None:
+    it.patch("api/v1/configmaps/argocd-cmd-params-cm", {"op": "remove", "path": "/data"})
+
+
+def _with_an_empty_folder(it: Installation) -> None:
+    data = {"reposerver.plugin.tar.exclusions": ".git/*"}
+    it.patch("api/v1/configmaps/argocd-cmd-params-cm", _replace("/data", data))
+
+
+def _with_replicas(it: Installation) -> None:
+    it.patch(SERVER, _replace("/spec/replicas", 3))
+
+
+def _without_controller(it: Installation) -> None:
+    it.delete(CONTROLLER)
+
+
+def _without_leader(it: Installation) -> None:
+    it.delete(LEASE)
+
+
+def _with_a_leader_that_died(it: Installation) -> None:
+    it.put(lease(renewed="2026-06-01T11:55:00.000000Z"))
+
+
+def _without_plugin_name(it: Installation) -> None:
+    source = {"repoURL": "https://git.example.com/a.git", "path": "a", "plugin": {}}
+    it.put(application("my-unnamed", source=source))
+
+
+def _without_self_heal(it: Installation) -> None:
+    it.put(application("my-manual", syncPolicy={"automated": {}}))
+    _without_leader(it)
+
+
+def _hydrated(it: Installation) -> None:
+    dry = {"repoURL": "https://git.example.com/a.git", "plugin": {"name": "retag"}}
+    it.put(application("my-dry", source=None, sourceHydrator={"drySource": dry}))
+
+
+def _with_a_cached_error(it: Installation) -> None:
+    message = "rpc error: Manifest generation error (cached): made up"
+    conditions = [{"type": "ComparisonError", "message": message}]
+    it.put(application("my-cached", status={"conditions": conditions}))
+
+
+def _with_hooks(it: Installation) -> None:
+    hook = {"kind": "Job", "name": "migrate", "hook": True}
+    it.put(application("my-hooked", status={"resources": [hook]}))
+
+
+def _without_what_a_wave_makes(it: Installation) -> None:
+    missing = {"kind": "ImageUpdater", "namespace": it.name, "name": "late", "status": "OutOfSync"}
+    state = {"phase": "Running", "message": "waiting for healthy state of apps/Deployment/x"}
+    status = {"resources": [missing], "operationState": state}
+    it.put(application("platform", source={}, status=status))
+
+
+Broken = Callable[[Installation], None]
+TROUBLES: list[tuple[Broken, dict[str, str]]] = [
+    (_without_account_rights, {"RT112": "the resolver's account argocd-repo-server may not get"}),
+    (_without_leases, {"RT112": "create leases.coordination.k8s.io, get leases.coordination"}),
+    (_without_repo_server, {"RT124": "there is no Deployment of argocd-repo-server"}),
+    (_without_resolver, {"RT125": "argocd-repo-server has no container of the resolver"}),
+    (_without_plugin, {"RT125": "argocd-repo-server has no container of the plugin"}),
+    (_with_a_socket_to_write, {"RT126": "the plugin may write /run/retag"}),
+    (_with_the_token_in_the_plugin, {"RT126": "the token of its account is mounted"}),
+    (_as_one_user, {"RT126": "run as the same user"}),
+    (_without_the_config_map, {"RT100": "the ConfigMap retag-registries is not there"}),
+    (_without_its_key, {"RT100": "the ConfigMap retag-registries has no registries.conf"}),
+    (_without_the_mount, {"RT100": "nothing is mounted at /etc/retag/registries/registries.conf"}),
+    (_with_an_old_flag, {"RT108": "--match-application-label of the Image Updater"}),
+    (_with_a_flag_of_nobody, {"RT105": "--registrys, which Retag does not know"}),
+    (_with_cached_errors, {"RT119": "ATTEMPTS is not set"}),
+    (_with_history, {"RT120": "does not have .git"}),
+    (_with_an_empty_folder, {"RT120": "leaves an empty folder"}),
+    (_with_replicas, {"RT122": "3 replicas of argocd-repo-server"}),
+    (_without_controller, {"RT123": "there is no controller"}),
+    (_without_leader, {"RT127": "no replica of the controller leads"}),
+    (_with_a_leader_that_died, {"RT127": "no replica of the controller leads"}),
+    (_without_plugin_name, {"RT114": "my-unnamed, whose sources do not name the plugin"}),
+    (_without_self_heal, {"RT115": "my-manual: without selfHeal", "RT127": "no replica"}),
+    (_hydrated, {"RT116": "my-dry: the source hydrator"}),
+    (_with_a_cached_error, {"RT117": "my-cached: Argo CD repeats an earlier failure"}),
+    (_with_hooks, {"RT118": "my-hooked: selfHeal applies a new tag without running hooks"}),
+    (
+        _without_what_a_wave_makes,
+        {"RT128": "platform has not made ImageUpdater late; Argo CD says: waiting for healthy"},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"), TROUBLES, ids=[each.__name__.strip("_") for each, _ in TROUBLES]
+)
+def test_a_trouble_is_told_and_no_other(
+    installation: Installation, broken: Broken, told: dict[str, str]
+) -> None:
+    broken(installation)
+
+    found = installation.troubles()
+
+    assert found.keys() == told.keys()
+    for code, words in told.items():
+        assert words in found[code]
+
+
+def test_an_application_without_self_heal_is_well_while_the_controller_delivers(
+    installation: Installation,
+) -> None:
+    installation.put(application("my-manual", syncPolicy={"automated": {}}))
+
+    assert installation.troubles() == {}
+
+
+def test_an_application_that_no_rule_matches_is_none_of_ours(installation: Installation) -> None:
+    installation.put(application("other", source={"path": "a"}, sourceHydrator={}))
+
+    assert installation.troubles() == {}
+
+
+def test_what_may_not_be_read_is_told(installation: Installation) -> None:
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "nobody"}}
+    installation.put(account)
+    token = installation.server.token_of(installation.name, "nobody")
+
+    found = installation.facts(token)
+    troubles = installation.troubles(token)
+
+    assert set(troubles) == {"RT113"}
+    assert found.rights == {}, "whose rights they are is not known"
+
+
+def test_the_resolver_itself_may_look(installation: Installation) -> None:
+    """In its container it has the token of an account that may not ask for others' rights."""
+    token = installation.server.token_of(installation.name, "argocd-repo-server")
+
+    facts = installation.facts(token)
+
+    assert not isinstance(facts.applications, Exception)
+    assert set(installation.troubles(token)) == {"RT113"}
+
+
+@pytest.mark.parametrize(
+    ("found", "leading"),
+    [
+        (lease(), True),
+        (lease(holder=""), False),
+        (lease(renewed="2026-06-01T11:59:00.000000Z"), True),
+        (lease(renewed="2026-06-01T11:58:00.000000Z"), False),
+        ({"spec": {"holderIdentity": "a"}}, False),
+        (None, False),
+    ],
+)
+def test_a_lease_is_held_a_little_longer_than_it_says(
+    found: dict[str, Any] | None, *, leading: bool
+) -> None:
+    assert leads(found, NOW) is leading
+
+
+def test_many_names_are_counted(installation: Installation) -> None:
+    for number in range(8):
+        installation.put(application(f"my-{number}", source={}))
+    installation.put(updater("more", "other-*"))
+
+    found = installation.troubles()
+
+    assert "my-0, " in found["RT114"]
+    assert "and 3 more" in found["RT114"]
