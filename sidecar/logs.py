@@ -36,7 +36,7 @@ _QUERY = re.compile(r"(?i)\b((?:access_|refresh_)?token|password|secret)=[^\s&\"
 _PLAIN = re.compile(r"[A-Za-z0-9._/@^+-]*")  # what logrus leaves without quotes
 _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # They tell each request, with its URL; asyncio tells which selector it has.
-_TALKATIVE = ("asyncio", "httpcore", "httpx")
+_TALKATIVE = ("asyncio", "httpcore", "httpcore2", "httpx", "httpx2")
 
 
 def configure(level: str, form: str, stream: TextIO | None = None) -> None:

@@ -18,7 +18,7 @@ from sidecar.controller.targets import Login
 
 AT_ONCE = 4  # looks at one registry at a time; renders are waited for, and go first
 HINTED = (0.0, 5.0, 30.0)  # seconds after a hint; Zot tells a push before its search knows it
-# Seconds between two looks at a repository, however many hints come.
+# Seconds from a look to one for a hint, however many of them come.
 LEAST = 5.0
 LONGEST = 3600.0  # seconds between two looks at what does not answer, unless an interval is longer
 _MOST_DOUBLINGS = 10
@@ -51,7 +51,8 @@ class _Entry:
 
     @property
     def next(self) -> float:
-        return max(min([self.due, *self.extra]), self.began + LEAST)
+        hinted = (max(each, self.began + LEAST) for each in self.extra)
+        return min([self.due, *hinted])
 
 
 class Schedule:

@@ -119,7 +119,7 @@ class Term:
                 await self._all_read()
         while True:
             await self._say()
-            await asyncio.sleep(_TOLD)
+            await asyncio.sleep(min(_TOLD, self._given.settings.interval))
 
     async def _once(self) -> None:
         await self._all_read()
