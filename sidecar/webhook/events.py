@@ -23,11 +23,11 @@ _LONGEST = 1024  # characters of an id, a source or a type; Zot's have 40 at mos
 # After these the repository may offer something else. One that names a digest counts as well: a
 # digest that is deleted takes its tags along, the children of an index come before its tag, and
 # signatures come by digest, or with a tag of their own, after the image that they release.
-_LOOK = frozenset(
+LOOK = frozenset(
     {"zotregistry.image.updated", "zotregistry.image.deleted", "zotregistry.image.scanned"}
 )
 # A repository is created before it has a tag; what the linter refuses is not stored.
-_NOTHING_NEW = frozenset({"zotregistry.repository.created", "zotregistry.image.lint_failed"})
+NOTHING_NEW = frozenset({"zotregistry.repository.created", "zotregistry.image.lint_failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,9 @@ def hint_in(headers: Headers, body: bytes) -> Hint | Ignored:
 
 
 def _hint(kind: str, data: Mapping[str, Any]) -> Hint | Ignored:
-    if kind in _NOTHING_NEW:
+    if kind in NOTHING_NEW:
         return Ignored("nothing that could be chosen has changed")
-    if kind not in _LOOK:
+    if kind not in LOOK:
         return Ignored("it is no event of an image")
     name = data.get("name")
     if not isinstance(name, str) or not is_repository_path(name):
