@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -39,11 +39,14 @@ def keep_rules(manifest: Object) -> bytes:
 class RulesReader:
     """Reads ImageUpdaters as `keep_rules` keeps them. Not for two threads at once.
 
-    *argocd* is Argo CD's own namespace.
+    *argocd* is Argo CD's own namespace; *reader* makes a resource of a document.
     """
 
-    def __init__(self, argocd: str) -> None:
+    def __init__(
+        self, argocd: str, *, reader: Callable[[Located], Resource] = read_resource
+    ) -> None:
         self._argocd = argocd
+        self._reader = reader
         self._read: dict[Key, tuple[bytes, Resource]] = {}
 
     def read(self, objects: Mapping[Key, bytes]) -> tuple[Resource, ...]:
@@ -64,9 +67,9 @@ class RulesReader:
         manifest: dict[str, Any] = {}
         try:
             manifest = json.loads(kept)
-            resource = read_resource(locate(manifest, place))
+            resource = self._reader(locate(manifest, place))
         except Exception as error:  # noqa: BLE001  # of one resource, whatever people write
-            resource = _unread(key, place, manifest, error)
+            resource = self._unread(key, place, manifest, error)
         return resource if self._may_rule(resource, key) else _out_of_reach(resource, key)
 
     def _may_rule(self, resource: Resource, key: Key) -> bool:
@@ -76,6 +79,29 @@ class RulesReader:
         Applications anyway; any other would rule those of others, with their Secrets.
         """
         return key[0] in (resource.namespace, self._argocd)
+
+    def _unread(
+        self, key: Key, place: Place, manifest: Mapping[str, Any], error: Exception
+    ) -> Resource:
+        """The resource that cannot be read: it disables the images that it names, and no other.
+
+        Where it names none, it may rule any of its namespace.
+        """
+        fault = bug(error)
+        finding = Finding(fault.code, Severity.ERROR, fault.what, place, remedy=fault.remedy)
+        namespace, name = key
+        names = sorted(set(_image_names(manifest.get("spec"))))[:_MOST_IMAGES]
+        images = [{"alias": f"image-{at}", "imageName": each} for at, each in enumerate(names)]
+        spec = {"applicationRefs": [{"namePattern": "*", "images": images}]}
+        stand_in = {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
+        try:
+            resource = self._reader(locate(stand_in, place))
+        except Exception:  # noqa: BLE001  # then it is perhaps a name
+            names = []
+        if not names:
+            empty = Located({}, place)
+            return Resource(empty, namespace, name, refs=None, findings=(finding,), broken=True)
+        return replace(resource, broken=True, findings=(finding,))
 
 
 def _out_of_reach(resource: Resource, key: Key) -> Resource:
@@ -88,29 +114,6 @@ def _out_of_reach(resource: Resource, key: Key) -> Resource:
         remedy="put it into the namespace of its Applications, or into Argo CD's own",
     )
     return replace(resource, namespace=key[0], broken=True, findings=(finding, *resource.findings))
-
-
-def _unread(key: Key, place: Place, manifest: Mapping[str, Any], error: Exception) -> Resource:
-    """The resource that cannot be read: it disables the images that it names, and no other.
-
-    Where it names none, it may rule any of its namespace.
-    """
-    fault = bug(error)
-    finding = Finding(fault.code, Severity.ERROR, fault.what, place, remedy=fault.remedy)
-    namespace, name = key
-    empty = Located({}, place)
-    broken = Resource(empty, namespace, name, refs=None, findings=(finding,), broken=True)
-    names = sorted(set(_image_names(manifest.get("spec"))))[:_MOST_IMAGES]
-    images = [{"alias": f"image-{at}", "imageName": each} for at, each in enumerate(names)]
-    spec = {"applicationRefs": [{"namePattern": "*", "images": images}]}
-    stand_in = {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
-    try:
-        resource = read_resource(locate(stand_in, place))
-    except Exception:  # noqa: BLE001  # then it is perhaps a name
-        return broken
-    if not names:
-        return broken
-    return replace(resource, broken=True, findings=(finding,))
 
 
 def _image_names(spec: Any) -> Iterator[str]:
