@@ -26,3 +26,13 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     with ApiServer(tmp_path_factory.mktemp("kubernetes")) as server:
         crds.install(server)
         yield server
+
+
+@pytest.fixture(scope="session")
+def other_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """A second API server, without any of those kinds: who uses it installs what it needs.
+
+    For tests that change a CustomResourceDefinition.
+    """
+    with ApiServer(tmp_path_factory.mktemp("other")) as server:
+        yield server

@@ -3,44 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
-from typing import Any
 
 import pytest
 
-from cmp.rules.crd import NAME, definition
+from cmp.rules.crd import definition
 from cmp.rules.pruning import dropped_fields, lacking_fields, schema_of
 from tests.crd.forms import OFFICIAL, OLDER, OURS, image
+from tests.crd.install import install
 from tests.crd.official import official
 from tests.crd.server import create, in_namespace, path, read, refusal
 from tests.rules.updaters import manifest, ref
 from tests.servers.kubernetes import ApiServer
-
-# The CRDs, and what each stores of the settings {suspend: true}.
-CRDS: dict[str, tuple[Any, Any]] = {
-    "v1.3": (official(stores_defaults=True), {"updateStrategy": "semver", "forceUpdate": False}),
-    "v1.4": (official(), {}),
-    "ours": (definition(), {"suspend": True}),
-}
-
-
-def install(server: ApiServer, name: str) -> None:
-    """Have *server* serve the CRD *name*, also for what is sent a moment later."""
-    crd, stored = CRDS[name]
-    server.apply(crd)
-    server.wait_for_crd(NAME)
-    probe = manifest(ref("web", image(commonUpdateSettings={"suspend": True})))
-    probe = in_namespace(probe, "default", "probe")
-    deadline = time.monotonic() + 30
-    while _settings(server, probe) != stored:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def _settings(server: ApiServer, probe: Any) -> Any:
-    """What would be stored of the settings of *probe*."""
-    would = create(server, probe, "dryRun=All")
-    return would["spec"]["applicationRefs"][0]["images"][0]["commonUpdateSettings"]
 
 
 @pytest.mark.parametrize("version", ["v1.3", "v1.4"])
