@@ -23,6 +23,7 @@ from sidecar.metrics import Metrics
 from sidecar.reload import Current
 from sidecar.server import probing
 from sidecar.sources import Runtime
+from sidecar.webhook.relay import Relay
 from sidecar.webhook.server import receiving
 
 _log = logging.getLogger("retag.controller")
@@ -68,11 +69,14 @@ class _Work:
         self._current = current
         self._metrics = metrics
         self._term: Term | None = None
+        self.relay = Relay(connected.client, connected.argocd, self._look, metrics)
 
-    def hint(self, registry: str, repository: str) -> None:
-        """Something may have changed in *repository*; who does not lead has nothing to do then."""
-        if self._term is not None:
-            self._term.rollout.poller.hint(registry, repository)
+    def _look(self, registry: str, repository: str) -> bool:
+        """Look at *repository*, which may have changed, if this replica leads."""
+        if self._term is None:
+            return False
+        self._term.rollout.poller.hint(registry, repository)
+        return True
 
     async def run(self) -> None:
         """Work for ever, while this process leads; who writes nothing need not lead."""
@@ -139,7 +143,19 @@ async def _listen(
     # Who waits to lead is ready: it is there to take over.
     await stack.enter_async_context(probing(address, lambda: "", metrics.text))
     if settings.webhook is not None:
-        await stack.enter_async_context(receiving(settings.webhook, work.hint, metrics))
+        await stack.enter_async_context(_running(work.relay))
+        await stack.enter_async_context(receiving(settings.webhook, work.relay.hint, metrics))
+
+
+@asynccontextmanager
+async def _running(relay: Relay) -> AsyncIterator[None]:
+    """Have *relay* pass hints on to the replica that leads."""
+    task = asyncio.create_task(relay.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _until(work: asyncio.Task[None], to_end: asyncio.Event) -> None:
