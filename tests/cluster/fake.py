@@ -19,28 +19,25 @@ class FakeCluster:
 
     def __init__(self) -> None:
         self.errors: dict[str, ClusterError] = {}
-        self._objects: dict[str, dict[tuple[str, str], Object]] = {}
-        self._watches: dict[str, list[asyncio.Queue[Change | None]]] = {}
+        self._changes: list[Change] = []
+        self._changed = asyncio.Event()
 
     def put(self, *objects: dict[str, Any]) -> None:
         """Create or change *objects*."""
         for each in objects:
             self._happen(Happened.MODIFIED, each)
-            self._of(each["kind"])[_key(each)] = each
 
     def remove(self, each: dict[str, Any]) -> None:
         """Delete the object."""
-        del self._of(each["kind"])[_key(each)]
         self._happen(Happened.DELETED, each)
 
     def fail(self, kind: Kind, error: ClusterError | None = AWAY) -> None:
         """Answer *error* for *kind* from now on, also to who watches; None: answer again."""
         if error is None:
             self.errors.pop(kind.name, None)
-            return
-        self.errors[kind.name] = error
-        for queue in self._watches.pop(kind.name, []):
-            queue.put_nowait(None)
+        else:
+            self.errors[kind.name] = error
+        self._wake()
 
     async def list_pages(
         self, kind: Kind, namespace: str, /, *, labels: str = ""
@@ -48,52 +45,66 @@ class FakeCluster:
         """All of *namespace*."""
         del labels
         self._check(kind)
-        found = self._of(kind.name)
-        yield Page([found[key] for key in sorted(found) if key[0] == namespace], "1")
+        found: dict[str, Object] = {}
+        for change in self._changes:
+            if _is_of(change.object, kind, namespace):
+                found[change.object["metadata"]["name"]] = change.object
+                if change.happened is Happened.DELETED:
+                    del found[change.object["metadata"]["name"]]
+        yield Page(list(found.values()), str(len(self._changes)))
 
     async def watch(
         self, kind: Kind, namespace: str, version: str, /, *, labels: str = ""
     ) -> AsyncIterator[Change]:
-        """What changes from now on."""
-        del namespace, version, labels
-        self._check(kind)
-        queue: asyncio.Queue[Change | None] = asyncio.Queue()
-        self._watches.setdefault(kind.name, []).append(queue)
-        while (change := await queue.get()) is not None:
-            yield change
-        self._check(kind)
+        """What changes from *version* on."""
+        del labels
+        at = int(version)
+        while True:
+            self._check(kind)
+            for change in self._changes[at:]:
+                at += 1
+                if _is_of(change.object, kind, namespace):
+                    yield change
+            if at == len(self._changes):
+                await self._changed.wait()
 
-    async def get(self, kind: Kind, namespace: str, name: str, /) -> Object:
+    async def get(self, _kind: Kind, _namespace: str, _name: str, /) -> Object:
+        """Nobody asks for it."""
         raise NotImplementedError
 
-    async def create(self, kind: Kind, namespace: str, manifest: Object, /) -> Object:
+    async def create(self, _kind: Kind, _namespace: str, _manifest: Object, /) -> Object:
+        """Nobody asks for it."""
         raise NotImplementedError
 
-    async def replace(self, kind: Kind, namespace: str, manifest: Object, /) -> Object:
-        raise NotImplementedError
+    replace = create
 
     async def patch(
-        self, kind: Kind, namespace: str, name: str, patch: Patch, /, *, of: str = ""
+        self, _kind: Kind, _namespace: str, _name: str, _patch: Patch, /, *, of: str = ""
     ) -> Object:
-        raise NotImplementedError
+        """Nobody asks for it."""
+        raise NotImplementedError(of)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, /) -> None:
+    async def delete(self, _kind: Kind, _namespace: str, _name: str, /) -> None:
+        """Nobody asks for it."""
         raise NotImplementedError
 
     async def aclose(self) -> None:
         """Nothing is open."""
 
-    def _of(self, kind: str) -> dict[tuple[str, str], Object]:
-        return self._objects.setdefault(kind, {})
-
     def _check(self, kind: Kind) -> None:
         if kind.name in self.errors:
             raise self.errors[kind.name]
 
-    def _happen(self, happened: Happened, each: Object) -> None:
-        for queue in self._watches.get(each["kind"], []):
-            queue.put_nowait(Change(happened, each))
+    def _happen(self, happened: Happened, manifest: Object) -> None:
+        version = str(len(self._changes) + 1)
+        metadata = {**manifest["metadata"], "resourceVersion": version}
+        self._changes.append(Change(happened, {**manifest, "metadata": metadata}))
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
 
 
-def _key(manifest: Object) -> tuple[str, str]:
-    return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+def _is_of(manifest: Object, kind: Kind, namespace: str) -> bool:
+    return bool(manifest["kind"] == kind.name and manifest["metadata"]["namespace"] == namespace)

@@ -226,19 +226,6 @@ def test_without_the_right_to_read_records_it_renders(world: World) -> None:
         assert world.metric('retag_watch_connected{kind="ConfigMap"}') == 0
 
 
-def test_without_the_right_to_read_rules_a_line_says_so(world: World) -> None:
-    world.kubeconfig = account(world, APPLICATIONS)
-    world.__post_init__()
-    with resolving(world):
-        assert world.resolver.get("/readyz")[0] == 200
-        reply = world.ask()
-    assert reply.exit_code == 6
-    (line,) = reply.stderr.decode().splitlines()
-    assert "ImageUpdaters of the cluster were not read" in line
-    assert "RT651" in line
-    assert line.endswith("[RT662]")
-
-
 def refusal(world: World, path: str = wire.GENERATE) -> str:
     """The only line that a request gets."""
     reply = world.resolver.ask(b"a: 1\n", path, ARGOCD_APP_PROJECT_NAME="default")

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from cmp.rules import RuleSet, read_rules
+from cmp.rules.read import rules_in
+from cmp.rules.units import Resource
 from sidecar.configuration import Paths
 from sidecar.reload import Current
 from sidecar.sources import Files
@@ -554,3 +556,71 @@ def test_rules_and_registries_of_one_mount_change_together(place: Place) -> None
         await current.aclose()
 
     asyncio.run(run())
+
+
+def resources(constraint: str, name: str = "cluster") -> tuple[Resource, ...]:
+    """An ImageUpdater of the cluster."""
+    text = rules(constraint).replace("name: all", f"name: {name}")
+    return rules_in(text, f"ImageUpdater argocd/{name}").resources
+
+
+def test_rules_of_the_cluster_count_at_once_and_beside_those_of_files(place: Place) -> None:
+    place.rules.swap({"rules.yaml": ""})
+
+    async def run() -> list[str]:
+        current = place.current()
+        told = [await now(current)]
+        await current.take(resources("1.4.x"))
+        told.append(await now(current))
+        place.rules.swap({"rules.yaml": rules("~1.2", image="registry.example.com/other")})
+        await current.refresh()
+        told.append(await now(current))
+        async with current.use() as configuration:
+            assert len(configuration.operator.rules.resources) == 2
+        await current.take(())
+        told.append(await now(current))
+        await current.aclose()
+        return told
+
+    image = f"{IMAGE}:v1"
+    assert asyncio.run(run()) == [f"{image}.0.0", f"{image}.4.2", f"{image}.4.2", f"{image}.0.0"]
+
+
+def test_who_takes_rules_of_the_cluster_keeps_what_asks_registries(place: Place) -> None:
+    async def run() -> bool:
+        current = place.current()
+        async with current.use() as before:
+            await current.take(resources("1.4.x"))
+            async with current.use() as after:
+                same = before.sources is after.sources and before.lookups is after.lookups
+        await current.aclose()
+        return same
+
+    assert asyncio.run(run())
+
+
+def test_a_resource_of_the_cluster_that_files_define_otherwise_is_told(place: Place) -> None:
+    async def run() -> list[str]:
+        current = place.current()
+        await current.take(resources("1.4.x", name="all"))
+        async with current.use() as configuration:
+            codes = [each.code for each in configuration.findings]
+        await current.aclose()
+        return codes
+
+    assert "RT318" in asyncio.run(run())
+
+
+def test_rules_of_the_cluster_do_not_hide_that_files_are_broken(place: Place) -> None:
+    async def run() -> None:
+        current = place.current()
+        place.registries("{")
+        await current.refresh()
+        await current.take(resources("1.4.x"))
+        assert await now(current) == f"{IMAGE}:v1.4.2"
+        await current.aclose()
+
+    place.rules.swap({"rules.yaml": ""})
+    asyncio.run(run())
+
+    assert place.sample(SUCCESSFUL) == 0
