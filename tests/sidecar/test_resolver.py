@@ -13,7 +13,7 @@ from typing import TypeVar
 import pytest
 
 from cmp.cosign import PublicKey
-from cmp.errors import RetagError, RuleError, UnreachableError
+from cmp.errors import ResolverError, RetagError, RuleError, UnreachableError
 from cmp.lookups import Direct
 from cmp.pipeline import Operator
 from cmp.plugin import wire
@@ -426,3 +426,66 @@ def test_who_is_cancelled_lets_go_of_the_configuration() -> None:
 
     asyncio.run(run())
     assert configuration.used == 0
+
+
+class Unsure:
+    """Rules that are known once *listed*; it notes for how long requests would wait."""
+
+    def __init__(self) -> None:
+        self.listed = asyncio.Event()
+        self.waited: list[float] = []
+
+    async def known(self, seconds: float) -> None:
+        self.waited.append(seconds)
+        try:
+            async with asyncio.timeout(0):
+                await self.listed.wait()
+        except TimeoutError:
+            raise ResolverError("RT662", "unknown", remedy="wait") from None
+
+
+def unsure(configuration: Fixed, known: Unsure) -> Resolver:
+    """A resolver that may have to wait for rules, 3 seconds after a request arrived."""
+    return Resolver(
+        configuration,
+        Unwatched(),
+        MemoryStore(),
+        clock=lambda: ARRIVED + 3,
+        wall=lambda: NOW,
+        budget=10,
+        known=known.known,
+    )
+
+
+@pytest.mark.parametrize("path", [wire.GENERATE, wire.EXPLAIN])
+def test_nothing_is_rendered_while_rules_are_unknown(path: str) -> None:
+    known, configuration = Unsure(), fixed()
+
+    async def run() -> Reply:
+        answering = unsure(configuration, known)
+        answering.begin(ENVIRONMENT)
+        await asyncio.sleep(0)
+        reply = await answering.answer(path, ENVIRONMENT, POD, ARRIVED)
+        await answering.aclose()
+        return reply
+
+    assert asyncio.run(run()) == Reply(6, b"error: unknown; wait [RT662]\n")
+    assert known.waited == [10, 7]
+    assert configuration.lookups.begun == []
+
+
+def test_a_parameters_tab_says_that_rules_are_unknown() -> None:
+    reply = asyncio.run(
+        unsure(fixed(), Unsure()).answer(wire.PARAMETERS, ENVIRONMENT, POD, ARRIVED)
+    )
+
+    assert (reply.exit_code, b"RT662" in reply.stdout) == (0, True)
+
+
+def test_once_rules_are_known_requests_are_answered() -> None:
+    async def run() -> Reply:
+        known = Unsure()
+        known.listed.set()
+        return await unsure(fixed(), known).answer(wire.GENERATE, ENVIRONMENT, POD, ARRIVED)
+
+    assert asyncio.run(run()) == Reply(0, b"", MOVED)
