@@ -51,7 +51,8 @@ def lost_paths(schema: Schema, manifest: Mapping[str, Any]) -> list[Path]:
 
 def lacking_fields(schema: Schema) -> list[str]:
     """The fields of Retag's own schema that *schema* has not, as `spec.applicationRefs[].pin`."""
-    return sorted(_lacking(schema, schema_of(definition()), ""))
+    missing = _lacking(schema, schema_of(definition()), "")
+    return sorted(name for name in missing if name not in _ALWAYS)
 
 
 def _dropped(schema: Schema, value: Any, path: Path) -> Iterator[Path]:

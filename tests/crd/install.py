@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import httpx
+
 from cmp.rules.crd import NAME, definition
 from tests.crd.forms import image
 from tests.crd.official import official
@@ -37,3 +39,21 @@ def _settings(server: ApiServer, probe: Any) -> Any:
     """What would be stored of the settings of *probe*."""
     would = create(server, probe, "dryRun=All")
     return would["spec"]["applicationRefs"][0]["images"][0]["commonUpdateSettings"]
+
+
+def uninstall(server: ApiServer) -> None:
+    """Have *server* serve no ImageUpdaters, all of which it forgets."""
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{NAME}"
+    server.request("DELETE", path)
+    deadline = time.monotonic() + 30
+    while _is_there(server, path):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _is_there(server: ApiServer, path: str) -> bool:
+    try:
+        server.request("GET", path)
+    except httpx.HTTPStatusError:
+        return False
+    return True

@@ -195,6 +195,13 @@ def test_an_alias_with_a_slash_has_the_settings_of_its_keys() -> None:
     assert [each.what for each in migrated.findings] == ["the alias a/b is a_b now; pins go by it"]
 
 
+def test_other_annotations_are_nobodys_concern() -> None:
+    app = of({"image-list": "registry.example.com/web"})
+    app["metadata"]["annotations"]["example.com/git-branch"] = "main"
+
+    assert migrate([], located(app)).findings == []
+
+
 LEFT_BEHIND = {
     "write-back-method": "git",
     "write-back-target": "kustomization",

@@ -193,3 +193,16 @@ def test_the_older_namespace_is_where_the_resource_is_put() -> None:
     [made] = migrated(given).manifests
 
     assert made["metadata"] == {"name": "rules", "namespace": "shops"}
+
+
+def test_aliases_that_become_one_are_told_apart() -> None:
+    images = (
+        image(alias=alias, imageName=f"{WEB}{ord(alias[1])}{len(alias)}")
+        for alias in ("a_b", "a/b", "-b")
+    )
+
+    made = migrated(manifest(ref("web", *images)))
+
+    [of_ref] = made.manifests[0]["spec"]["applicationRefs"]
+    assert [each["alias"] for each in of_ref["images"]] == ["a_b", "a_b-2", "b"]
+    assert [each.code for each in made.findings] == ["RT398", "RT398"]

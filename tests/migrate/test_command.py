@@ -1,0 +1,102 @@
+"""`retag migrate` as it is called."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from cmp.cli import COMMANDS
+from cmp.cli.migrate import command
+from cmp.errors import UsageError
+from tests.crd.forms import OLDER, OURS, with_image
+from tests.crd.install import install
+from tests.crd.server import create, in_namespace
+from tests.migrate.test_annotations import of
+from tests.servers.kubernetes import ApiServer
+
+APP = of({"image-list": "web=registry.example.com/web", "git-branch": "main"})
+
+
+def run(*arguments: str, stdin: str = "") -> Result:
+    return CliRunner().invoke(
+        command, list(arguments), input=stdin, standalone_mode=False, catch_exceptions=False
+    )
+
+
+def write(folder: Path, *manifests: Any) -> str:
+    path = folder / "given.yaml"
+    path.write_text(yaml.safe_dump_all(manifests))
+    return str(path)
+
+
+def test_resources_go_to_stdout_and_remarks_to_stderr(tmp_path: Path) -> None:
+    done = run(write(tmp_path, APP, OLDER["no alias"]))
+
+    assert COMMANDS["migrate"] == "cmp.cli.migrate"
+    assert done.return_value == 0
+    names = [each["metadata"]["name"] for each in yaml.safe_load_all(done.stdout)]
+    assert names == ["from-annotations", "updater"]
+    assert "git-branch is left behind" in done.stderr
+
+
+def test_standard_input_may_hold_a_list() -> None:
+    listed = {"apiVersion": "v1", "kind": "List", "items": [APP]}
+
+    done = run("-", stdin=json.dumps(listed))
+
+    assert yaml.safe_load(done.stdout)["spec"]["applicationRefs"][0]["namePattern"] == "shop"
+
+
+def test_what_is_lost_makes_it_exit_with_1(tmp_path: Path) -> None:
+    done = run(write(tmp_path, OURS["pin"]), "-o", "json")
+
+    assert done.return_value == 1
+    said = json.loads(done.stdout)
+    assert [each["metadata"]["name"] for each in said["resources"]] == ["updater"]
+    assert [each["code"] for each in said["findings"]] == ["RT398"]
+
+
+def test_text_that_is_no_yaml_is_told() -> None:
+    done = run("-", stdin="a: [")
+
+    assert (done.return_value, done.stdout) == (1, "")
+    assert "standard input:" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin"), [((), ""), (("-",), "kind: Pod\n")], ids=["no file", "nothing of ours"]
+)
+def test_nothing_to_migrate_is_an_error(arguments: tuple[str, ...], stdin: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        run(*arguments, stdin=stdin)
+
+    assert raised.value.code == "RT264"
+
+
+def test_equal_blocks_are_written_out_each_time(tmp_path: Path) -> None:
+    shared = {"labels": {"team": "web"}}
+    given = with_image()
+    given["metadata"] |= shared
+
+    done = run(write(tmp_path, given, given | {"metadata": given["metadata"] | {"name": "b"}}))
+
+    assert "&id" not in done.stdout
+
+
+def test_a_cluster_is_migrated_by_what_it_holds(other_server: ApiServer) -> None:
+    install(other_server, "ours")
+    namespace = other_server.namespace("to-migrate")
+    create(other_server, in_namespace(OLDER["settings on the image"], namespace))
+
+    there = ("--cluster", "--kubeconfig", str(other_server.kubeconfig))
+    done = run(*there, "--watch-namespaces", namespace)
+
+    [made] = yaml.safe_load_all(done.stdout)
+    assert made["metadata"] == {"name": "rules", "namespace": namespace}
+    install(other_server, "v1.4")
+    other_server.apply(made)
