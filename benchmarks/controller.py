@@ -179,7 +179,8 @@ def run() -> Iterator[Row]:
         yield Row(
             "a poll without news: listings", listed, "", f"≤ {found.size.repositories}", method
         )
-        changed = sum(found.versions()[name] != version for name, version in versions.items())
+        after = found.versions()
+        changed = sum(after[name] != version for name, version in versions.items())
         yield Row("its writes to Applications", changed, "", "0", method)
         yield from _news(found, controller, versions)
 
