@@ -78,6 +78,8 @@ def command(  # noqa: PLR0913  # click hands over each option by its name
     )
     with progress("looking"):
         found = list(_here(socket, rules, registries, manifest))
+        if not cluster.kubeconfig:  # else this machine is not the installation
+            found += here.check_programs()
         listed = registries if registries and registries.exists() else None
         found += asyncio.run(_asked(listed, surroundings, cluster))
     if output == "json":
@@ -95,7 +97,6 @@ def _here(
 ) -> Iterable[Result]:
     if socket or settings.SOCKET.exists():
         yield from here.check_socket(socket or settings.SOCKET)
-    yield from here.check_programs()
     yield from here.check_present("rules", rules)
     yield from here.check_present("registries", [registries] if registries else [])
     if manifest:

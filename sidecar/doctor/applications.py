@@ -12,7 +12,7 @@ from sidecar.controller.model import is_ours, sources_of
 from sidecar.doctor.facts import Facts
 from sidecar.doctor.installation import leads
 from sidecar.doctor.result import Result, naming, unread, warning, well, wrong
-from sidecar.kubernetes import ClusterError, Object
+from sidecar.kubernetes import ClusterError, ForbiddenError, Object
 
 _SUBJECT = "Applications"
 _CACHED = "Manifest generation error (cached)"
@@ -34,7 +34,7 @@ def check_applications(facts: Facts, now: datetime) -> Iterator[Result]:
     """What keeps Applications that rules match from new tags."""
     if isinstance(facts.applications, ClusterError):
         yield unread(_SUBJECT, facts.applications)
-    if isinstance(facts.updaters, ClusterError):
+    if isinstance(facts.updaters, ForbiddenError):  # a kind that is not there is told elsewhere
         yield unread("ImageUpdaters", facts.updaters)
     if isinstance(facts.applications, ClusterError) or isinstance(facts.updaters, ClusterError):
         return

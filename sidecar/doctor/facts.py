@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sidecar.doctor.pods import Workload, mounted_config_maps, workload_of
-from sidecar.doctor.rights import Right, needed, review_of
+from sidecar.doctor.rights import REVIEWS, Right, needed, review_of
 from sidecar.kubernetes import (
     APPLICATIONS,
     CONFIG_MAPS,
@@ -16,7 +16,6 @@ from sidecar.kubernetes import (
     LEASES,
     AbsentError,
     ClusterError,
-    ForbiddenError,
     Kind,
     Object,
 )
@@ -129,22 +128,12 @@ def _workloads(deployments: Sequence[Object] | ClusterError) -> tuple[_Deployed,
 async def _rights(
     cluster: Client, namespace: str, server: _Deployed, controller: _Deployed
 ) -> dict[Right, bool]:
-    """What the accounts may, or if nobody tells, what the one that asks may of the same."""
-    accounts = {
-        role: each.account
-        for role, each in (("resolver", server), ("controller", controller))
-        if isinstance(each, Workload)
-    }
-    rights = [right for role, account in accounts.items() for right in needed(role, account)]
+    """What the accounts may, of what they need."""
+    roles = (("resolver", server), ("controller", controller))
     found = {}
-    for right in rights:
-        try:
-            kind, review = review_of(right, namespace)
-            answer = await cluster.review(kind, review)
-        except ForbiddenError:
-            kind, review = review_of(right, namespace, own=True)
-            answer = await cluster.review(kind, review)
-            if right.role != "resolver":
-                continue  # what the asking account lacks, the controller may have
-        found[right] = bool((answer.get("status") or {}).get("allowed"))
+    for role, workload in roles:
+        if isinstance(workload, Workload):
+            for right in needed(role, workload.account):
+                answer = await cluster.review(REVIEWS, review_of(right, namespace))
+                found[right] = bool((answer.get("status") or {}).get("allowed"))
     return found

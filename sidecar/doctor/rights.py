@@ -18,10 +18,12 @@ from sidecar.kubernetes import (
     Object,
 )
 
-_REVIEWS = "authorization.k8s.io"
-_OTHERS = Kind(_REVIEWS, "v1", "subjectaccessreviews", "SubjectAccessReview", is_namespaced=False)
-_OWN = Kind(
-    _REVIEWS, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", is_namespaced=False
+REVIEWS = Kind(
+    "authorization.k8s.io",
+    "v1",
+    "subjectaccessreviews",
+    "SubjectAccessReview",
+    is_namespaced=False,
 )
 
 _READ = ("get", "list", "watch")
@@ -65,8 +67,8 @@ def needed(role: str, account: str) -> Iterator[Right]:
             yield Right(role, account, verb, kind, part)
 
 
-def review_of(right: Right, namespace: str, *, own: bool = False) -> tuple[Kind, Object]:
-    """The question for *right*; with *own* whether the one that asks has it."""
+def review_of(right: Right, namespace: str) -> Object:
+    """The question for *right* in *namespace*, which is that of the account too."""
     asked = {
         "namespace": namespace,
         "verb": right.verb,
@@ -75,15 +77,13 @@ def review_of(right: Right, namespace: str, *, own: bool = False) -> tuple[Kind,
         "subresource": right.part,
         "name": _LEASE if right.kind is LEASES else "",
     }
-    kind = _OWN if own else _OTHERS
-    spec: Object = {"resourceAttributes": asked}
-    if not own:
-        groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}"]
-        spec |= {
-            "user": f"system:serviceaccount:{namespace}:{right.account}",
-            "groups": [*groups, "system:authenticated"],
-        }
-    return kind, {"apiVersion": kind.api_version, "kind": kind.name, "spec": spec}
+    groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}"]
+    spec = {
+        "resourceAttributes": asked,
+        "user": f"system:serviceaccount:{namespace}:{right.account}",
+        "groups": [*groups, "system:authenticated"],
+    }
+    return {"apiVersion": REVIEWS.api_version, "kind": REVIEWS.name, "spec": spec}
 
 
 def check_rights(rights: Mapping[Right, bool] | ClusterError) -> Iterable[Result]:

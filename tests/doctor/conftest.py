@@ -75,9 +75,9 @@ class Installation:
 
         return asyncio.run(read())
 
-    def troubles(self, token: str | None = None) -> dict[str, str]:
+    def troubles(self) -> dict[str, str]:
         """What is not well, by code."""
-        return troubles_of(judged(self.facts(token), NOW))
+        return troubles_of(judged(self.facts(), NOW))
 
 
 def troubles_of(results: Any) -> dict[str, str]:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from cmp.cli.doctor import judged
 from sidecar.doctor.installation import leads
+from sidecar.doctor.result import State
 from tests.doctor.conftest import NOW, Installation, application, lease, updater
 
 SERVER = "apis/apps/v1/deployments/argocd-repo-server"
@@ -228,26 +230,63 @@ def test_an_application_that_no_rule_matches_is_none_of_ours(installation: Insta
     assert installation.troubles() == {}
 
 
-def test_what_may_not_be_read_is_told(installation: Installation) -> None:
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "nobody"}}
-    installation.put(account)
-    token = installation.server.token_of(installation.name, "nobody")
+def _may(it: Installation, account: str, *resources: str) -> str:
+    """A token of *account*, which may read *resources* besides what it may anyway."""
+    kind = "rbac.authorization.k8s.io"
+    name = {"metadata": {"name": "extra"}, "apiVersion": f"{kind}/v1"}
+    groups = ["", "apps", "coordination.k8s.io", "argoproj.io"]
+    rule = {"apiGroups": groups, "resources": [*resources], "verbs": ["get", "list"]}
+    it.put({**name, "kind": "Role", "rules": [rule]})
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": it.name}
+    role = {"apiGroup": kind, "kind": "Role", "name": "extra"}
+    it.put({**name, "kind": "RoleBinding", "roleRef": role, "subjects": [subject]})
+    it.put({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}})
+    return it.server.token_of(it.name, account)
 
-    found = installation.facts(token)
-    troubles = installation.troubles(token)
 
-    assert set(troubles) == {"RT113"}
-    assert found.rights == {}, "whose rights they are is not known"
+_EVERYTHING = {
+    "kind",
+    "rights",
+    "repo-server",
+    "mounts",
+    "settings",
+    "controller",
+    "Applications",
+    "ImageUpdaters",
+}
 
 
-def test_the_resolver_itself_may_look(installation: Installation) -> None:
-    """In its container it has the token of an account that may not ask for others' rights."""
+@pytest.mark.parametrize(
+    ("readable", "unreadable"),
+    [
+        (["pods"], _EVERYTHING - {"mounts", "rights"}),
+        (["deployments"], _EVERYTHING - {"repo-server"}),
+        (["deployments", "configmaps"], _EVERYTHING - {"repo-server", "mounts", "settings"}),
+        (
+            ["deployments", "configmaps", "leases", "applications"],
+            {"kind", "rights", "ImageUpdaters"},
+        ),
+    ],
+)
+def test_what_may_not_be_read_is_told(
+    installation: Installation, readable: list[str], unreadable: set[str]
+) -> None:
+    token = _may(installation, "nobody", *readable)
+
+    results = list(judged(installation.facts(token), NOW))
+
+    assert {each.subject for each in results if each.code == "RT113"} == unreadable
+    assert {each.code for each in results} <= {"RT113", ""}
+
+
+def test_the_resolver_itself_sees_what_concerns_it(installation: Installation) -> None:
     token = installation.server.token_of(installation.name, "argocd-repo-server")
 
-    facts = installation.facts(token)
+    results = list(judged(installation.facts(token), NOW))
 
-    assert not isinstance(facts.applications, Exception)
-    assert set(installation.troubles(token)) == {"RT113"}
+    seen = {each.subject for each in results if each.state is State.OK}
+    assert seen == {"Applications"}
+    assert {each.code for each in results} == {"RT113", ""}
 
 
 @pytest.mark.parametrize(
