@@ -19,7 +19,9 @@ from sidecar.cluster.record_format import Record, Recorded, State
 from tests.cluster.world import World, application, resolving, until, updater
 from tests.kubernetes import crds
 from tests.servers.kubernetes import ApiServer
-from tests.sidecar.place import IMAGE
+from tests.servers.resolver import ResolverProcess
+from tests.sidecar.mounts import registries, rules, zot_storage
+from tests.sidecar.place import IMAGE, pod
 
 PREFIX = "argocd-image-updater.argoproj.io"
 
@@ -272,3 +274,34 @@ def test_without_the_api_server_it_goes_on_as_last_seen(
         fragile.apply(updater("argocd", constraint="1.2.x"))
         until(lambda: stored.tag() == "v1.2.0")
         until(lambda: fresh.tag() == "v1.2.0")
+
+
+IN_POD = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "1"}
+
+
+def test_in_a_pod_without_a_token_it_ends_with_a_line(tmp_path: Path) -> None:
+    resolver = ResolverProcess(tmp_path, environment=IN_POD, rules=False)
+
+    with pytest.raises(RuntimeError, match=r"exit code 6.*no token .* is mounted.*\[RT660\]"):
+        resolver.start()
+
+
+def test_in_a_pod_without_a_token_it_has_the_rules_that_are_named(tmp_path: Path) -> None:
+    zot_storage(tmp_path / "zot")
+    (tmp_path / "registries.conf").write_text(registries(f"file://{tmp_path}/zot"))
+    (tmp_path / "rules").write_text(rules())
+    with ResolverProcess(tmp_path, environment=IN_POD) as resolver:
+        assert b"v1.10.0" in resolver.ask(pod()).stdout
+
+
+def test_files_of_rules_count_beside_those_of_the_cluster(world: World) -> None:
+    path = world.folder / "more.yaml"
+    path.write_text(rules().replace('"*"', "filed"))
+    world.options = ["--rules", str(path)]
+    world.__post_init__()
+    world.server.apply(updater(world.namespace, constraint="1.2.x"))
+    world.server.apply(application(world.namespace, "filed"))
+    path.write_text(path.read_text().replace("namespace: argocd", f"namespace: {world.namespace}"))
+    with resolving(world):
+        assert world.tag() == "v1.2.0"
+        assert world.tag(ARGOCD_APP_NAME="filed") == "v1.10.0"
