@@ -213,9 +213,8 @@ def _written(recorded: Recorded) -> dict[str, Any]:
 
 def _stated(fields: Mapping[str, _Field], value: Any) -> dict[str, Any]:
     """The *fields* of *value* that say anything."""
-    found = {key: getattr(value, field.attribute) for key, field in fields.items()}
-    shortened = {key: _short(fields[key], each) for key, each in found.items()}
-    return {key: each for key, each in shortened.items() if each not in ("", None)}
+    found = {key: _short(each, getattr(value, each.attribute)) for key, each in fields.items()}
+    return {key: each for key, each in found.items() if each != fields[key].absent}
 
 
 def _short(field: _Field, value: Any) -> Any:
