@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from sidecar.controller.autosync import (
     operation_patch,
     would_sync,
 )
+from sidecar.controller.model import target_of
 from tests.controller.applications import (
     AUTOMATED,
     DEPLOYMENT,
@@ -29,6 +32,7 @@ from tests.controller.applications import (
     target,
 )
 
+RECORDED = json.loads((Path(__file__).parents[1] / "data" / "argocd_sync.json").read_text())
 PROJECT: dict[str, Any] = {"spec": {}}
 SELF_HEAL = {"automated": {"prune": True, "selfHeal": True}}
 NO_PRUNING: dict[str, Any] = {"automated": {}}
@@ -342,6 +346,16 @@ def test_the_operation_is_the_one_that_argo_cd_would_start(
     changes: dict[str, Any], body: dict[str, Any]
 ) -> None:
     assert answer(**changes) == Operation(body)
+
+
+@pytest.mark.parametrize("case", RECORDED["cases"], ids=lambda case: case["id"])
+def test_the_operation_is_the_one_that_argo_cd_has_started(case: dict[str, Any]) -> None:
+    """Argo CD's own controller wrote it; then the Application differed at the same revision."""
+    found = target_of(case["application"], "shop")
+    assert found is not None
+
+    assert would_sync(found, PROJECT, 0.0, changed=True) == Operation(case["operation"])
+    assert would_sync(found, PROJECT, 0.0, changed=False) == Refusal(Why.ALREADY)
 
 
 def test_an_operation_is_written_only_where_nothing_has_changed() -> None:
