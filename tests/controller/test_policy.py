@@ -258,6 +258,12 @@ OWN_POLICY = MAY + "sync with the Application's own policy only"
             OWN_POLICY,
             id="another retry",
         ),
+        pytest.param(
+            {},
+            {"operation": {**OPERATION, "retry": {"limit": -1}}},
+            OWN_POLICY,
+            id="a retry without an end",
+        ),
     ],
 )
 def test_the_controller_may_not_change(
