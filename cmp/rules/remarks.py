@@ -16,10 +16,23 @@ from cmp.rules.units import Image, Ref
 # resolver's environment, disk and scripts hold.
 _OPERATORS = re.compile(r"(?:[^=]*=)?\s*(env|file|ext):", re.IGNORECASE)
 
+_SECRETS = re.compile(r"(?:[^=]*=)?\s*(?:pull)?secret:([^/]*)/", re.IGNORECASE)
+
 
 def operators_credential(pull_secret: str) -> bool:
     """Whether *pull_secret* names what only registries.conf may name; it is then not honoured."""
     return _OPERATORS.match(pull_secret) is not None
+
+
+def foreign_namespace(pull_secret: str, namespace: str) -> str:
+    """The namespace of the Secret that *pull_secret* names, if it is not *namespace*; else "".
+
+    A resource rules the Applications of its own namespace, and the Image Updater reads a pull
+    secret from the Application's alone (pkg/argocd/update.go). Who may write rules in one
+    namespace would have the Secrets of all others sent to a registry otherwise.
+    """
+    found = _SECRETS.match(pull_secret)
+    return found[1] if found and namespace and found[1] != namespace else ""
 
 
 def settings_remarks(holder: Located) -> list[Finding]:

@@ -66,13 +66,13 @@ def test_each_older_field_of_the_example_is_a_warning_with_its_place() -> None:
 def test_settings_directly_on_an_image_are_its_settings() -> None:
     rules = image(
         "alias: a, imageName: example.com/a, updateStrategy: digest, ignoreTags: [x],"
-        " pullSecret: 'secret:ns/name#field', platforms: [linux/amd64], forceUpdate: true"
+        " pullSecret: 'secret:argocd/name#field', platforms: [linux/amd64], forceUpdate: true"
     )
     (rule,) = rules_for(rules, APPLICATION).rules
     assert rule.settings.strategy == "digest"
     assert rule.settings.ignore_tags == ("x",)
     assert rule.settings.platforms == ("linux/amd64",)
-    assert rule.pull_secret == "secret:ns/name#field"
+    assert rule.pull_secret == "secret:argocd/name#field"
     assert rule.force_update
 
 

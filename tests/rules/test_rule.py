@@ -169,7 +169,7 @@ def fingerprint(**changes: Any) -> str:
         {"pin": "v1"},
         {"settings": {"suspend": True}},
         {"settings": {"output": "digest"}},
-        {"settings": {"pullSecret": "secret:ns/name#field"}},
+        {"settings": {"pullSecret": "secret:argocd/name#field"}},
         {"settings": {"forceUpdate": True}},
         {"alias": "b"},
     ],
