@@ -1,0 +1,437 @@
+"""Who is looked at again, and what is wanted then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from cmp.errors import DeniedError, UnreachableError
+from cmp.lookups import Direct
+from cmp.pipeline import Operator
+from cmp.ports import Lookups
+from cmp.reference import Repository
+from cmp.rules import RuleSet
+from cmp.store import LastGood
+from cmp.tags import Listing
+from sidecar.controller.model import Target, Wanted
+from sidecar.controller.rollout import Parts, Rollout
+from sidecar.controller.schedule import Outcome
+from sidecar.controller.tally import Tally
+from sidecar.controller.targets import Key, Login
+from tests.controller.test_targets import APP, TWO, image, rules, settings, target
+from tests.memory import MemoryTags
+
+WEB = ("argocd", "web")
+LOGIN = Login(Repository("registry.example.com", "team/app"))
+DIGEST = f"sha256:{'d' * 64}"
+
+
+@dataclass
+class Tags(MemoryTags):
+    """What the registry holds, seen at *at* (seconds since the epoch); *stale* is why not now."""
+
+    at: float = 100.0
+    stale: str = ""
+
+    async def list_tags(self, repository: Repository) -> Listing:
+        """The listing, as old as that."""
+        listing = await super().list_tags(repository)
+        return replace(listing, observed_at=self.at, stale=self.stale)
+
+
+@dataclass
+class Delivered:
+    """`Delivers` that notes what it is told."""
+
+    wants: list[tuple[str, list[Wanted]]] = field(default_factory=list)
+    healed: list[tuple[str, str]] = field(default_factory=list)
+    left: list[Key] = field(default_factory=list)
+    seen: int = 0
+
+    def want(self, target: Target, wanted: Sequence[Wanted]) -> None:
+        """Note it."""
+        self.wants.append((target.application.name, list(wanted)))
+
+    def changed(self, _target: Target) -> None:
+        """Count it."""
+        self.seen += 1
+
+    def gone(self, key: Key) -> None:
+        """Note it."""
+        self.left.append(key)
+
+    def heal(self, target: Target, reason: str) -> None:
+        """Note it."""
+        self.healed.append((target.application.name, reason))
+
+
+@dataclass
+class World:
+    """Applications, rules and a registry; it is its own configuration."""
+
+    tags: MemoryTags
+    ruleset: RuleSet
+    targets: dict[Key, Target] = field(default_factory=dict)
+    earlier: list[LastGood] = field(default_factory=list)
+    now: float = 1000.0
+    delivered: Delivered = field(default_factory=Delivered)
+    tally: Tally = field(default_factory=Tally)
+
+    def __post_init__(self) -> None:
+        parts = Parts(
+            current=self,
+            earlier=lambda _target: self.earlier,
+            delivers=self.delivered,
+            on_plan=self.tally.count,
+        )
+        self.rollout = Rollout(parts, self.targets, 300.0, wall=lambda: self.now)
+
+    @asynccontextmanager
+    async def use(self) -> AsyncIterator[World]:
+        """Itself."""
+        yield self
+
+    @property
+    def operator(self) -> Operator:
+        """Without Secrets."""
+        return Operator(RuleSet(), self.tags)
+
+    @property
+    def lookups(self) -> World:
+        """Itself."""
+        return self
+
+    def until(self, _ends: float) -> Lookups:
+        """Each choice is made anew."""
+        return Direct(self.tags)
+
+    def put(self, *targets: Target) -> None:
+        """They are as they are now."""
+        for each in targets:
+            before = self.targets.get(each.key)
+            self.targets[each.key] = each
+            self.rollout.application(each.key, before, each)
+
+    async def settled(self) -> list[tuple[str, list[Wanted]]]:
+        """What was wanted since this was asked last, when all is decided."""
+        await self.rollout.idle()
+        told, self.delivered.wants = self.delivered.wants, []
+        return told
+
+    async def look(self) -> list[tuple[str, list[Wanted]]]:
+        """The same after a look at the repository."""
+        await self.rollout.look(LOGIN)
+        return await self.settled()
+
+
+def play(world: World, story: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """*story*, while the rollout of *world* runs."""
+
+    async def run() -> None:
+        running = asyncio.create_task(world.rollout.run())
+        world.rollout.rules(world.ruleset)
+        await story()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def world(*tags: str, ruleset: RuleSet | None = None, earlier: Iterable[LastGood] = ()) -> World:
+    """A world whose registry holds *tags*, seen just now."""
+    held = Tags({APP: list(tags)}, at=1000.0)
+    return World(held, ruleset or rules(image()), earlier=list(earlier))
+
+
+def running(tag: str, **more: Any) -> Target:
+    """The Application web, which runs *tag*."""
+    return target(images=(f"{APP}:{tag}",), **more)
+
+
+def sick(code: str) -> Target:
+    """The Application web, which could not be rendered."""
+    condition = {"type": "ComparisonError", "message": f"plugin failed: why [{code}]"}
+    return replace(running("1.0.0"), status={"conditions": [condition]})
+
+
+def chosen(it: World, tag: str, at: float = 500.0) -> LastGood:
+    """That *tag* was chosen before, by the rule as it is."""
+    [only] = it.rollout.plans[WEB].images
+    identity = only.ruled.rule.identity
+    return LastGood(identity.rule, identity.fingerprint, APP, tag, None, at)
+
+
+def test_the_newest_tag_is_wanted_once_its_repository_was_read() -> None:
+    it = world("1.0.0", "1.1.0", "2.0.0")
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        assert await it.settled() == [("web", [])]
+        [(name, [wanted])] = await it.look()
+        assert name == "web"
+        assert (wanted.before, wanted.after) == (f"{APP}:1.0.0", f"{APP}:1.1.0")
+        assert (wanted.runs, wanted.own, wanted.alias) == (False, True, "app")
+        assert wanted.title == "ImageUpdater argocd/rules, ref *, image app"
+        assert wanted.why == "newest of 2 allowed versions in 1.x"
+        assert wanted.choice == replace(chosen(it, "1.1.0"), observed_at=1000.0)
+
+    play(it, story)
+
+
+def test_a_look_that_shows_nothing_new_decides_nothing() -> None:
+    it = world("1.0.0")
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        [(_, [wanted])] = await it.look()
+        assert wanted.runs
+        assert await it.look() == []
+
+    play(it, story)
+
+
+def test_an_application_is_decided_again_only_if_it_changed_in_what_decides() -> None:
+    it = world("1.0.0")
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        await it.look()
+        it.put(replace(running("1.0.0"), status={"health": {}}))
+        assert await it.settled() == []
+        it.put(running("0.9.0"))
+        [(_, [wanted])] = await it.settled()
+        assert (wanted.before, wanted.runs) == (f"{APP}:0.9.0", False)
+        assert it.tags.asked[f"list {APP}"] == 1
+        assert it.delivered.seen == 3
+
+    play(it, story)
+
+
+def test_an_application_that_is_gone_wants_nothing_and_nobody_looks_for_it() -> None:
+    it = world("1.0.0")
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        before = it.targets.pop(WEB)
+        it.rollout.application(WEB, before, None)
+        assert await it.settled() == []
+        assert it.delivered.left == [WEB]
+        assert it.tally.images == 0
+        assert it.rollout.plans == {}
+        assert await it.look() == []
+
+    play(it, story)
+
+
+def test_a_rule_that_is_edited_is_followed_with_what_was_read_before() -> None:
+    it = world("1.0.0", "2.0.0")
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        await it.look()
+        it.rollout.rules(rules(image(":2.x")))
+        [(_, [wanted])] = await it.settled()
+        assert wanted.after == f"{APP}:2.0.0"
+
+    play(it, story)
+
+
+def test_what_was_chosen_before_is_not_gone_back_from_until_it_is_gone() -> None:
+    it = world("1.0.0", "1.1.0")
+
+    async def story() -> None:
+        it.put(running("1.1.0"))
+        await it.settled()
+        await it.look()
+        it.earlier.append(chosen(it, "1.1.0"))
+        listed = it.tags
+        it.tags = _Hiding({APP: ["1.0.0", "1.1.0"]}, at=1000.0)
+        assert await it.look() == [("web", [])]
+        assert await it.look() == [("web", [])], "it may be gone at the next look"
+        it.tags = Tags({APP: ["1.0.0"]}, at=1000.0)
+        [(_, [wanted])] = await it.look()
+        assert wanted.after == f"{APP}:1.0.0"
+        assert listed.asked[f"list {APP}"] == 1
+
+    play(it, story)
+
+
+class _Hiding(Tags):
+    """A listing that lacks the newest tag, which is there."""
+
+    async def list_tags(self, repository: Repository) -> Listing:
+        """The others."""
+        listing = await super().list_tags(repository)
+        return replace(listing, names=listing.names[:1])
+
+
+def test_what_is_older_than_the_last_choice_decides_nothing() -> None:
+    it = world("1.0.0", "1.1.0")
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        it.now = 3000.0
+        it.earlier.append(chosen(it, "1.0.0", at=2000.0))
+        assert await it.look() == [("web", [])]
+        it.tags = Tags({APP: ["1.0.0", "1.1.0"]}, at=2500.0)
+        [(_, [wanted])] = await it.look()
+        assert wanted.after == f"{APP}:1.1.0"
+
+    play(it, story)
+
+
+def test_a_choice_that_is_recorded_is_wanted_as_it_was_recorded() -> None:
+    it = world("1.0.0")
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        it.earlier.append(chosen(it, "1.0.0"))
+        [(_, [wanted])] = await it.look()
+        assert wanted.choice == it.earlier[0]
+
+    play(it, story)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (UnreachableError("RT540", "no answer"), Outcome.SILENT),
+        (DeniedError("RT545", "no right"), Outcome.REFUSED),
+    ],
+)
+def test_what_cannot_be_read_decides_nothing(error: Any, outcome: Outcome) -> None:
+    it = world()
+    it.tags = Tags({}, error=error)
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        assert await it.rollout.look(LOGIN) is outcome
+        assert await it.settled() == [("web", [])]
+        assert it.rollout.faults() == {("argocd", "rules"): [f"app: {error.brief}"]}
+        assert it.delivered.healed == []
+
+    play(it, story)
+
+
+def test_what_was_seen_before_a_silence_decides_nothing() -> None:
+    it = world()
+    it.tags = Tags({APP: ["1.0.0", "1.1.0"]}, at=900.0, stale="no answer")
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        assert await it.rollout.look(LOGIN) is Outcome.SILENT
+        assert await it.settled() == [("web", [])]
+        assert it.rollout.faults() == {("argocd", "rules"): ["app: no answer"]}
+
+    play(it, story)
+
+
+def test_a_pin_of_a_rule_is_wanted_without_a_registry() -> None:
+    it = world(ruleset=rules(image(more=", pin: 1.2.3")))
+    it.tags = Tags({}, error=UnreachableError("RT540", "no answer"))
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        [(_, [wanted])] = await it.settled()
+        assert (wanted.after, wanted.own) == (f"{APP}:1.2.3", False)
+        assert wanted.choice == replace(chosen(it, "1.2.3"), observed_at=0.0)
+        assert not it.tags.asked
+
+    play(it, story)
+
+
+def test_a_rule_that_is_suspended_or_disabled_wants_nothing_and_says_why() -> None:
+    off = image(more=", suspend: true")
+    bad = f'{{alias: bad, imageName: "registry.example.com/other:1.x"{settings("minAge: x")}}}'
+    it = world(ruleset=rules(off, bad))
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        assert await it.settled() == [("web", [])]
+
+    play(it, story)
+
+
+def test_a_digest_is_wanted_beside_its_tag_where_that_is_due() -> None:
+    it = world(ruleset=rules(image(more=settings("output: tag@digest"))))
+    it.tags = Tags({APP: ["1.0.0"]}, heads={"1.0.0": DIGEST}, at=1000.0)
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        for _, choices in await it.look():
+            for wanted in choices:
+                assert wanted.after == f"{APP}:1.0.0@{DIGEST}"
+                assert not wanted.runs
+
+    play(it, story)
+
+
+def test_of_an_image_that_does_not_run_the_rules_own_name_is_wanted() -> None:
+    it = world("1.1.0")
+
+    async def story() -> None:
+        it.put(target())
+        await it.settled()
+        [(_, [wanted])] = await it.look()
+        assert (wanted.before, wanted.after, wanted.runs) == ("", f"{APP}:1.1.0", False)
+
+    play(it, story)
+
+
+def test_of_several_that_run_the_greatest_is_the_one_before() -> None:
+    it = world("1.9.0")
+    digest = f"{APP}@{DIGEST}"
+
+    async def story() -> None:
+        it.put(target(images=(f"{APP}:1.2.0", f"{APP}:1.10.0", digest)))
+        it.put(target(images=(digest,), name="api"))
+        await it.settled()
+        told = {name: wanted for name, [wanted] in await it.look()}
+        assert told["api"].before == digest
+
+    play(it, story)
+
+
+@pytest.mark.parametrize(("code", "before"), [("RT540", 0), ("RT601", 1)])
+def test_who_could_not_be_rendered_is_healed_once_what_failed_answers(
+    code: str, before: int
+) -> None:
+    it = world("1.0.0")
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        it.put(sick(code))
+        await it.settled()
+        assert len(it.delivered.healed) == before
+        await it.look()
+        assert it.delivered.healed[-1] == ("web", code)
+
+    play(it, story)
+
+
+def test_two_rules_for_one_repository_share_a_listing_only_if_it_is_one_look() -> None:
+    it = world("1.5.0", "2.5.0", ruleset=rules(*TWO))
+
+    async def story() -> None:
+        it.put(target(images=(f"{APP}:1.0.0", f"{APP}:2.0.0")))
+        await it.settled()
+        [(_, wanted)] = await it.look()
+        assert [each.after for each in wanted] == [f"{APP}:1.5.0", f"{APP}:2.5.0"]
+        assert [each.before for each in wanted] == [f"{APP}:1.0.0", f"{APP}:2.0.0"]
+
+    play(it, story)
