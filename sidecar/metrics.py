@@ -154,6 +154,40 @@ METRICS = (
         "Events of registries that came to the webhook, by what came of each.",
         ("outcome",),
     ),
+    Metric(
+        "retag_applications_watched",
+        Kind.GAUGE,
+        "Applications that the plugin renders, as the controller that leads sees them.",
+    ),
+    Metric("retag_images_ruled", Kind.GAUGE, "Images that rules choose for those Applications."),
+    Metric(
+        "retag_repositories_ruled",
+        Kind.GAUGE,
+        "Repositories, each as one login sees it, that the controller looks at.",
+    ),
+    Metric(
+        "retag_repositories_polled_total",
+        Kind.COUNTER,
+        "Looks at them: read, silent (no answer) or refused (an answer without tags).",
+        ("outcome",),
+    ),
+    Metric(
+        "retag_poll_lag_seconds",
+        Kind.GAUGE,
+        "How long a look has been due that still waits for its turn.",
+    ),
+    Metric(
+        "retag_repository_hints_total",
+        Kind.COUNTER,
+        "Hints that a repository has changed: ruled ones are looked at, others ignored.",
+        ("outcome",),
+    ),
+    Metric(
+        "retag_status_writes_total",
+        Kind.COUNTER,
+        "Statuses of ImageUpdaters: written, or the code of why one could not be.",
+        ("outcome",),
+    ),
     Metric("retag_leader", Kind.GAUGE, "1 while this replica of the controller leads, else 0."),
     Metric(
         "retag_deliveries_total",
