@@ -15,7 +15,10 @@ from sidecar.kubernetes.account import Account
 from sidecar.kubernetes.answers import nonsense, refusal, unreachable
 from sidecar.kubernetes.errors import ClusterError
 
-_WHOLE = 4  # times the time-out, for an answer to be whole
+# Times the time-out. For an answer to begin: the connection, TLS and the answer have one each, and
+# only httpx itself closes a connection whose TLS does not come about.
+_BEGUN = 3
+_WHOLE = 4  # for an answer to be whole
 _LARGEST_REFUSAL = 64 * 1024
 
 
@@ -132,7 +135,7 @@ class Exchange:
             },
             timeout=httpx2.Timeout(self._timeout, read=question.silence or self._timeout),
         )
-        async with asyncio.timeout(self._timeout):
+        async with asyncio.timeout(_BEGUN * self._timeout):
             return await self._http.send(request, stream=True, follow_redirects=False)
 
     async def _renewed(self) -> bool:

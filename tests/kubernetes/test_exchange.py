@@ -71,7 +71,7 @@ def said(body: bytes, status: int = 200, headers: Mapping[str, str] | None = Non
     "answer",
     [
         pytest.param(said(b"<html>\n"), id="a page for people"),
-        pytest.param(said(b"x" * (101 * LARGEST)), id="endless"),
+        pytest.param(said(b"x" * (LARGEST + 1)), id="endless"),
         pytest.param(said(b'{"a":' * 60_000 + b"\n"), id="nested without an end"),
         pytest.param(said(b"[]\n"), id="a list"),
         pytest.param(
@@ -101,6 +101,14 @@ def test_no_answer_at_all_is_a_cluster_error(
             asked(client(tmp_path, server.url), ask)
     with pytest.raises(ClusterError, match=r"see that the API server runs.*RT650"):
         asked(client(tmp_path, server.url), ask)
+
+
+def test_a_page_without_an_end_is_given_up(tmp_path: Path) -> None:
+    with (
+        LoopbackServer(lambda _: said(b" " * (client_module.PAGE * LARGEST + 1))) as server,
+        pytest.raises(ClusterError, match=r"it has more than \d+ bytes.*RT658"),
+    ):
+        asked(client(tmp_path, server.url), listed)
 
 
 def test_the_token_is_sent_and_an_error_that_repeats_it_is_masked(tmp_path: Path) -> None:

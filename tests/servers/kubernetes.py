@@ -45,10 +45,10 @@ class ApiServer:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._authority = Authority(folder)
+        self.authority = Authority(folder)
         self._ports = {name: free_port() for name in PROGRAMS} | {"peers": free_port()}
         self.url = f"https://127.0.0.1:{self._ports['kube-apiserver']}"
-        self.ca_file = self._authority.file
+        self.ca_file = self.authority.file
         self.token = TOKEN
         self._http = httpx.Client(
             base_url=self.url,
@@ -82,6 +82,12 @@ class ApiServer:
     def kill(self) -> None:
         """End the API server at once; etcd keeps what it held."""
         self._end("kube-apiserver")
+
+    def compact(self, version: int) -> None:
+        """Have etcd forget all that happened before *version*."""
+        url = f"http://127.0.0.1:{self._ports['etcd']}/v3/kv/compaction"
+        asked = {"revision": str(version), "physical": True}
+        httpx.post(url, json=asked, timeout=_PATIENCE, trust_env=False).raise_for_status()
 
     def pause(self) -> None:
         """Let the API server hang, with all its connections open."""
@@ -196,7 +202,7 @@ class ApiServer:
         ]
 
     def _kube_apiserver(self) -> list[str]:
-        issued = self._authority.server()
+        issued = self.authority.server()
         key = self._folder / "accounts.key"
         return [
             f"--etcd-servers=http://127.0.0.1:{self._ports['etcd']}",
