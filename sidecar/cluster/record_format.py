@@ -143,6 +143,15 @@ class Record:
         return replace(self, history=(past, *self.history)[:MOST_HISTORY])
 
 
+def fits(recorded: Recorded) -> bool:
+    """Whether *recorded* can be recorded: its texts are not too long, and what they should be."""
+    try:
+        _recorded(_written(recorded))
+    except ValueError:
+        return False
+    return True
+
+
 def name_of(namespace: str, application: str) -> str:
     """The name of the ConfigMap with the record of an Application."""
     plain = f"retag.{namespace}.{application}"

@@ -119,11 +119,12 @@ class Deliverer:
         """*wanted* are all choices of *target*, as they are now."""
         application = self._take(target)
         news = frozenset((*key_of(w), w.choice.tag, w.choice.digest) for w in wanted)
+        wanted = tuple(filter(delivery.is_recordable, wanted))
         if news - application.news:
             application.came = _came(application.came, self._wall())
         application.news = news
-        if application.wanted != tuple(wanted):
-            application.wanted = tuple(wanted)
+        if application.wanted != wanted:
+            application.wanted = wanted
             self._soon(target.key)
 
     def changed(self, target: Target) -> None:
@@ -187,14 +188,13 @@ class Deliverer:
             if not await self._step(application):
                 application.failures = 0
                 return
-        self._soon(key)
+        self._later(key, _FIRST)
 
     async def _step(self, application: _Application) -> bool:
         """Take the next step; False if none is due now."""
         situation = self._situation(application)
         step = delivery.next_step(situation, lambda: self._would_sync(application.target))
-        pending = any(not each.state.is_settled for each in situation.record.choices)
-        self._settle(application.target.key, pending=pending or any(situation.new))
+        self._settle(application.target.key, pending=situation.is_open)
         try:
             return await self._do(application, situation, step)
         except StaleError:
@@ -234,14 +234,15 @@ class Deliverer:
         if last is not None and now - last < self._limits.gap:
             self._later(application.target.key, last + self._limits.gap - now)
             return None
+        target = application.target
         try:
-            found = await self._writer.refresh(application.target, stamp, reason)
+            found = await self._writer.refresh(target, stamp, reason)
         except ClusterError as error:
             if type(error) is ClusterError:
                 application.unsent = ""  # no answer: perhaps it was taken
-            await self._stale(application, error)
+            await self._stale(target, error)
         application.unsent, application.refreshed = "", self._clock()
-        return self._take(found).target if found else application.target
+        return self._take(found).target if found else target
 
     async def _sync(self, application: _Application, situation: Situation, step: Sync) -> None:
         target = application.target
@@ -249,18 +250,17 @@ class Deliverer:
         try:
             found = await self._writer.sync(target, patch)
         except ClusterError as error:
-            await self._stale(application, error)
+            await self._stale(target, error)
         if found:
             self._take(found)
         await self._note(application, delivery.synced(situation))
 
-    async def _stale(self, application: _Application, error: ClusterError) -> None:
-        """Read the Application anew if that is why *error* was raised; it is raised else."""
+    async def _stale(self, target: Target, error: ClusterError) -> None:
+        """Read anew what was written on as *target*, if that is why *error* was raised."""
         if not isinstance(error, ConflictError | RefusedError):
             raise error
-        before = application.target
-        found = await self._writer.read(before)
-        if found is None or found.version == before.version:
+        found = await self._writer.read(target)
+        if found is None or found.version == target.version:
             raise error
         self._take(found)
         raise StaleError
@@ -332,15 +332,16 @@ class Deliverer:
 
     def _failed(self, key: Key, error: ClusterError) -> None:
         application = self._known.get(key)
-        failures = 1
-        if application is not None:
-            application.failures = failures = application.failures + 1
-            if str(error) != application.said:
-                _log.warning("%s: %s", application.target, error)
-                application.said = str(error)
-        delay = min(_LONGEST, _FIRST * 2.0 ** min(failures - 1, 10))
-        if application is not None:
-            application.not_before = self._clock() + delay
+        if application is None:  # its record could not be deleted
+            _log.warning("%s/%s: %s", *key, error)
+            self._later(key, _LONGEST)
+            return
+        if str(error) != application.said:
+            _log.warning("%s: %s", application.target, error)
+            application.said = str(error)
+        delay = min(_LONGEST, _FIRST * 2.0 ** min(application.failures, 10))
+        application.failures += 1
+        application.not_before = self._clock() + delay
         self._later(key, delay)
 
     def _soon(self, key: Key) -> None:

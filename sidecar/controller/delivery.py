@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from cmp.store import LastGood
-from sidecar.cluster.record_format import Past, Record, Recorded, State
+from sidecar.cluster.record_format import Past, Record, Recorded, State, fits
 from sidecar.controller import autosync, refresh
 from sidecar.controller.heal import ailment
 from sidecar.controller.model import Target, Wanted
@@ -89,7 +89,12 @@ def synced(situation: Situation) -> Note:
 def is_urgent(situation: Situation) -> bool:
     """Whether a choice that has still to come runs in another tag now."""
     opened = any(each.live and not each.state.is_settled for each in situation.record.choices)
-    return opened or any(each.before for each in situation.new)
+    return opened or any(each.before and not each.runs for each in situation.new)
+
+
+def is_recordable(wanted: Wanted) -> bool:
+    """Whether *wanted* can be recorded; else nothing would keep it from being delivered twice."""
+    return fits(_recorded(wanted, State.INTENDED, None))
 
 
 def back_off(attempts: int) -> float:

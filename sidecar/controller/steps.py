@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sidecar.cluster.record_format import Record, Recorded
+from sidecar.cluster.record_format import MOST_CHOICES, Record, Recorded, State
 from sidecar.controller import autosync
 from sidecar.controller.model import Target, Wanted
 
@@ -95,8 +95,8 @@ class Situation:
 
     @property
     def by_key(self) -> Mapping[tuple[str, str], Wanted]:
-        """The wanted choices by rule and repository."""
-        return {key_of(each): each for each in self.wanted}
+        """The wanted choices by rule and repository, no more than can be recorded."""
+        return {key_of(each): each for each in self.wanted[:MOST_CHOICES]}
 
     @property
     def new(self) -> Iterator[Wanted]:
@@ -110,6 +110,13 @@ class Situation:
         """Whether *recorded* is the choice that the Application should run."""
         wanted = self.by_key.get(recorded.key)
         return wanted is not None and is_same(recorded, wanted)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to be delivered."""
+        open_ = (each for each in self.record.choices if not each.state.is_settled)
+        ours = (each.state is State.RENDERED or self.is_wanted(each) for each in open_)
+        return any(ours) or any(self.new)
 
     def is_replaced(self, recorded: Recorded) -> bool:
         """Whether there is another choice by now."""

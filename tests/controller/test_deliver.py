@@ -384,6 +384,137 @@ def test_an_error_that_is_over_is_healed_with_back_off(api_server: ApiServer) ->
     _deliver(api_server, "heal", play)
 
 
+def test_two_choices_in_a_row_are_two_refreshes_with_a_gap(api_server: ApiServer) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"))
+        async with world.controller() as it:
+            for tag in ("2", "3"):
+                argo.newest["app"] = image(tag)
+                it.want("app", wanted(tag, "1"))
+                await it.after(2)
+                if tag == "3":
+                    assert not argo.is_asked("app")
+                    await it.after(8)
+                await it.until(lambda: argo.is_asked("app"))
+                await it.idle()
+                argo.refresh("app")
+                await it.seen("app", argo)
+            await it.until(lambda: it.state("app") == "delivered")
+            assert it.record("app").choices[0].reason == "automated sync is off"
+            assert it.meter.value("retag_deliveries_total", outcome="left") == 2
+
+    _deliver(api_server, "gap", play)
+
+
+@pytest.mark.parametrize("write", [1, 4], ids=["the refresh", "the operation"])
+def test_an_application_that_changes_meanwhile_is_looked_at_anew(
+    api_server: ApiServer, write: int
+) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"), automated={})
+        argo.newest["app"] = image("2")
+        async with world.controller() as it:
+
+            def change(_: str) -> None:
+                if len(it.cluster.writes) == write:
+                    argo.patch("app", {"metadata": {"labels": {"made-up": "label"}}})
+
+            it.cluster.before_write = change
+            it.want("app", wanted("2", "1"))
+            await it.after(2)
+            await it.until(lambda: it.state("app") == "asked")
+            world.clock.advance(2)
+            argo.refresh("app")
+            await it.until(lambda: argo.is_operating("app"))
+            await it.idle()
+            argo.operate("app")
+            await it.until(lambda: it.state("app") == "delivered")
+            assert it.cluster.count(_PATCH) == 3
+
+    world = _deliver(api_server, f"meanwhile-{write}", play)
+
+    assert world.argo.hard == {"app": 1}
+    assert len(world.argo.syncs) == 1
+
+
+def test_an_application_that_is_deleted_meanwhile_is_left_alone(api_server: ApiServer) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"))
+        async with world.controller() as it:
+
+            def delete(what: str) -> None:
+                if what == _PATCH:
+                    argo.delete("app")
+
+            it.cluster.before_write = delete
+            it.want("app", wanted("2", "1"))
+            await it.after(2)
+            await it.until(lambda: world.config_maps() == [])
+
+    _deliver(api_server, "deleted", play)
+
+
+def test_who_ceases_to_lead_between_two_writes_writes_no_more(api_server: ApiServer) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"))
+        async with world.controller() as it:
+
+            def depose(_: str) -> None:
+                it.leads = False
+
+            it.cluster.before_write = depose
+            it.want("app", wanted("2", "1"))
+            await it.after(2)
+            await it.until(lambda: it.state("app") == "intended")
+            await it.after(60)
+            assert len(it.cluster.writes) == 1
+            assert not argo.is_asked("app")
+
+    _deliver(api_server, "deposed", play)
+
+
+def test_a_bug_in_one_delivery_ends_no_other(
+    api_server: ApiServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"))
+        argo.make("other", image("1"))
+        async with world.controller() as it:
+
+            def fail(_: str) -> None:
+                if not caplog.messages:
+                    raise RuntimeError("made up")
+
+            it.cluster.before_write = fail
+            it.want("app", wanted("1", "1"))
+            await it.until(lambda: caplog.messages)
+            it.want("other", wanted("1", "1"))
+            await it.until(lambda: it.state("other") == "delivered")
+            await it.after(60)
+            await it.until(lambda: it.state("app") == "delivered")
+
+    _deliver(api_server, "bug", play)
+
+    assert caplog.messages == ["deliver-bug/app: the delivery failed"]
+
+
+def test_a_choice_that_cannot_be_recorded_is_not_delivered(api_server: ApiServer) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"))
+        async with world.controller() as it:
+            it.want("app", wanted("2", "1", alias="x" * 2000))
+            await it.after(600)
+            assert it.cluster.writes == []
+
+    _deliver(api_server, "unrecordable", play)
+
+
 _KILLS = [(at, after) for at in range(7) for after in (False, True)]
 
 

@@ -13,7 +13,8 @@ from tests.controller.test_delivery import target
 _ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
 _LINE = (
     "Failed to load target state: failed to generate manifest for source 1 of 1: rpc error: "
-    "code = Unknown desc = error generating manifests: `retag-plugin generate` failed exit status 5: "
+    "code = Unknown desc = error generating manifests: `retag-plugin generate` failed "
+    "exit status 5: "
 )
 
 

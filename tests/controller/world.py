@@ -41,7 +41,7 @@ def wanted(tag: str, before: str = "", *, rule: str = "app", **more: Any) -> Wan
     return Wanted(
         choice=choice,
         title=f"the rule {rule}",
-        alias=rule,
+        alias=more.pop("alias", rule),
         after=str(reference),
         before=f"registry.example.com/team/{rule}:{before}" if before else "",
         why="it is the newest",
@@ -91,6 +91,7 @@ class Spied:
         self.writes: list[tuple[str, Any]] = []
         self.busy = 0
         self.is_dead = False
+        self.before_write: Callable[[str], None] = lambda _: None
 
     async def get(self, kind: Kind, namespace: str, name: str, /) -> Object:
         found: Object = await self._spied(self._cluster.get(kind, namespace, name))
@@ -134,6 +135,7 @@ class Spied:
         self.is_dead = self.is_dead or (dies and not self._after)
         if self.is_dead:
             raise KilledError
+        self.before_write(what)
         self.writes.append((what, body))
         made = await self._spied(call(*args, body))
         self.is_dead = dies
