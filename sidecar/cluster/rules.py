@@ -88,7 +88,8 @@ class RulesReader:
         Where it names none, it may rule any of its namespace.
         """
         fault = bug(error)
-        finding = Finding(fault.code, Severity.ERROR, fault.what, place, remedy=fault.remedy)
+        what = f"{fault.what} at {fault.where}"
+        finding = Finding(fault.code, Severity.ERROR, what, place, remedy=fault.remedy)
         namespace, name = key
         names = sorted(set(_image_names(manifest.get("spec"))))[:_MOST_IMAGES]
         images = [{"alias": f"image-{at}", "imageName": each} for at, each in enumerate(names)]

@@ -149,7 +149,7 @@ class ClusterView:
     def _unknown(self) -> ClusterError:
         error = self._rules.error or self._applications.error
         what = "ImageUpdaters" if self._rules.error else "Applications"
-        why = error.brief if error else "the API server has not answered yet"
+        why = error.brief if error else "the API server has not listed them yet"
         return ClusterError(
             "RT662",
             f"the {what} of the cluster were not read since the resolver began: {why}",

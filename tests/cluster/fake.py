@@ -13,12 +13,16 @@ AWAY = ClusterError("RT650", "cannot reach it", remedy="see that it runs")
 
 
 class FakeCluster:
-    """Objects by kind; *errors* are what is answered for a kind instead."""
+    """Objects by kind; *errors* are what is answered for a kind instead.
+
+    A kind that is *slow* is listed once that is set.
+    """
 
     namespace = "argocd"
 
     def __init__(self) -> None:
         self.errors: dict[str, ClusterError] = {}
+        self.slow: dict[str, asyncio.Event] = {}
         self._changes: list[Change] = []
         self._changed = asyncio.Event()
 
@@ -45,6 +49,8 @@ class FakeCluster:
         """All of *namespace*."""
         del labels
         self._check(kind)
+        if kind.name in self.slow:
+            await self.slow[kind.name].wait()
         found: dict[str, Object] = {}
         for change in self._changes:
             if _is_of(change.object, kind, namespace):

@@ -101,6 +101,17 @@ def test_what_no_rule_reads_is_not_kept() -> None:
     assert len(keep_application(manifest)) < 300
 
 
+def test_names_of_variables_are_kept_and_no_values() -> None:
+    manifest = application("argocd")
+    env = [{"name": "FIRST", "value": "a secret"}, "odd", {"name": "SECOND"}]
+    manifest["spec"]["source"]["plugin"]["env"] = env
+
+    kept = keep_application(manifest)
+
+    assert read_application(kept).variables == ("FIRST", "SECOND")
+    assert b"secret" not in kept
+
+
 class Held:
     """Applications as a mirror holds them."""
 

@@ -67,6 +67,7 @@ class Process:
         self.took: list[list[str]] = []
         self.took_one = asyncio.Event()
         self.break_once = False
+        self.waits: list[float] = []
         looked = Looked(
             cluster=named, argocd="argocd", rules=("argocd",), applications=("argocd",)
         )
@@ -92,7 +93,8 @@ class Process:
         """The labels of the Application."""
         return self.view.applications.application(Request(name=name)).labels
 
-    async def _sleep(self, _seconds: float) -> None:
+    async def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
         await asyncio.sleep(0)
 
 
@@ -172,7 +174,7 @@ def test_while_nothing_has_answered_a_line_says_that() -> None:
             await process.view.known(0)
         return str(raised.value)
 
-    assert "the API server has not answered yet; see that" in asyncio.run(story())
+    assert "the API server has not listed them yet; see that" in asyncio.run(story())
 
 
 def test_who_waits_gets_an_answer_once_the_api_server_does() -> None:
@@ -195,6 +197,23 @@ def test_records_are_waited_for_unless_they_cannot_be_read() -> None:
 
     async def story(process: Process) -> None:
         await process.view.known(PATIENCE)
+
+    run(story, process)
+
+
+def test_records_are_waited_for_while_they_are_being_listed() -> None:
+    def process() -> Process:
+        cluster = FakeCluster()
+        cluster.slow[CONFIG_MAPS.name] = asyncio.Event()
+        return Process(cluster)
+
+    async def story(process: Process) -> None:
+        waiting = asyncio.create_task(process.view.known(PATIENCE))
+        await process.until_took()
+        await until(lambda: bool(process.waits))
+        assert not waiting.done()
+        process.cluster.slow[CONFIG_MAPS.name].set()
+        await waiting
 
     run(story, process)
 
