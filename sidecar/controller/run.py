@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -15,6 +16,7 @@ from functools import partial
 from cmp import __version__
 from cmp.store import open_store
 from sidecar.cluster.connect import Connected, need_cluster
+from sidecar.cluster.secrets import ClusterSecrets
 from sidecar.configuration import Paths, load
 from sidecar.controller.lease import Leadership
 from sidecar.controller.settings import Settings
@@ -50,7 +52,7 @@ async def _control(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         connected = need_cluster(settings.cluster, os.environ)
         stack.push_async_callback(connected.client.aclose)
-        current = await stack.enter_async_context(_current(settings, metrics, to_read))
+        current = await stack.enter_async_context(_current(settings, connected, metrics, to_read))
         work = _Work(settings, connected, current, metrics)
         await _listen(settings, work, metrics, stack)
         _log.info("ready", extra={"version": __version__, "interval": settings.interval})
@@ -110,11 +112,12 @@ class _Work:
 
 @asynccontextmanager
 async def _current(
-    settings: Settings, metrics: Metrics, to_read: asyncio.Event
+    settings: Settings, connected: Connected, metrics: Metrics, to_read: asyncio.Event
 ) -> AsyncIterator[Current]:
     """registries.conf and what it names, which is read again when it changes, and when asked."""
     store = open_store(settings.store, meter=metrics, environment=os.environ)
-    runtime = Runtime(store=store, max_stale=settings.max_stale, meter=metrics)
+    secrets = ClusterSecrets(connected.client, connected.secrets, time.monotonic)
+    runtime = Runtime(store=store, max_stale=settings.max_stale, meter=metrics, secrets=secrets)
     read = partial(load, Paths((), settings.files), runtime)
     current = Current(read(None), read, meter=metrics)
 
