@@ -38,6 +38,7 @@ QUIET, LONGEST = 2.0, 10.0  # seconds without a new choice, and since the first 
 # Seconds for which a normal refresh may be pending before it is made a hard one. It most likely
 # runs, and up to Argo CD 3.5 its end would take ours with it.
 PATIENCE = 10.0
+RECHECK = 60.0  # seconds after which a deferred sync is looked at again: AppProjects change
 
 NOT_TAKEN_UP = (
     f"Argo CD was asked {MOST_ATTEMPTS} times to render it anew, and is neither OutOfSync nor "
@@ -252,7 +253,8 @@ def _as_answered(
     if isinstance(answer, autosync.Operation):
         return Sync(answer)
     if isinstance(answer, autosync.Deferral):
-        return None if answer.until is None else Wait(answer.until, answer.why)
+        again = situation.now + RECHECK
+        return Wait(again if answer.until is None else min(answer.until, again), answer.why)
     if isinstance(answer, autosync.Acts):
         return _delivered(situation, [(each, "") for each in due], Outcome.DELIVERED)
     if answer.why is autosync.Why.ERROR:

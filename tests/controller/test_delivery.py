@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from sidecar.cluster.record_format import MOST_CHOICES, Record, Recorded, State
-from sidecar.controller import delivery
+from sidecar.controller import delivery, refresh
 from sidecar.controller.autosync import Acts, Answer, Deferral, Operation, Refusal, Why
 from sidecar.controller.delivery import HYDRATED, MOST_ATTEMPTS, next_step
 from sidecar.controller.model import Target, Wanted, target_of
@@ -340,11 +340,12 @@ def test_a_sync_that_is_none_of_ours_ends_the_delivery(
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (Deferral("a window is closed", START + 600), Wait(START + 600, "a window is closed")),
-        (Deferral(Why.RUNNING), Nothing()),
+        (Deferral("a window is closed", START + 6), Wait(START + 6, "a window is closed")),
+        (Deferral("a window is closed", START + 600), Wait(START + 60, "a window is closed")),
+        (Deferral(Why.RUNNING), Wait(START + 60, Why.RUNNING)),
         (Refusal(Why.ERROR), Nothing()),
     ],
-    ids=["a window that opens", "an operation that runs", "an error"],
+    ids=["a window that opens", "one that opens late", "an operation that runs", "an error"],
 )
 def test_a_sync_that_has_to_wait_is_not_dropped(answer: Answer, expected: Step) -> None:
     given = situation(target(sync="OutOfSync"), record=recorded("2", State.RENDERED))
@@ -427,6 +428,20 @@ def test_choices_are_bounded_and_open_ones_stay() -> None:
 
     assert len(record.choices) == MOST_CHOICES
     assert record.choices[-1].state is State.RENDERED
+
+
+def test_what_runs_and_is_no_reference_shows_itself_alone() -> None:
+    odd = target("?!", "registry.example.com/team/app:1")
+
+    assert refresh.shows(odd, "?!")
+    assert not refresh.shows(odd, image("2"))
+
+
+def test_a_time_that_is_none_and_has_not_changed_proves_nothing() -> None:
+    odd = target(image("1"), sync="OutOfSync", status={"reconciledAt": "?"})
+    record = recorded("2", State.ASKED, reconciled="?")
+
+    assert isinstance(step(situation(odd, wanted("2", "1"), record=record)), Wait)
 
 
 class Deliveries(RuleBasedStateMachine):
