@@ -12,7 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cmp.assign import assign, broken_rule, place_of
-from cmp.errors import RegistryError, RetagError, RuleError, UsageError, raise_together
+from cmp.errors import (
+    RegistryError,
+    RetagError,
+    RuleError,
+    UnreachableError,
+    UsageError,
+    raise_together,
+)
 from cmp.held import Held, Holding
 from cmp.judge import Verdict
 from cmp.keys import keys_of
@@ -165,6 +172,8 @@ async def _verdict(rule: Rule, policy: Policy, asked: Asked, since: float) -> Ve
         keys = await keys_of(rule, asked.secrets) if undecided else ()
     except RuleError as error:
         return Verdict(rule.repository, policy, Kept(Keep.DISABLED, error.what), error=error)
+    except UnreachableError as error:
+        return Verdict(rule.repository, policy, Kept(Keep.INCOMPLETE, error.what), error=error)
     verdict = await asked.lookups.verdict(rule, policy, keys, since=since)
     if pinned and rule.settings.pin is None and isinstance(verdict.choice, Chosen):
         choice = replace(verdict.choice, why="pinned by the Application's parameter pins")

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from cmp import keys
 from cmp.cosign import PublicKey
-from cmp.errors import RuleError
+from cmp.decide import Asked, answer_for, policy_of
+from cmp.errors import RuleError, UnreachableError
+from cmp.lookups import Direct
+from cmp.options import parse_params
+from cmp.policy import Keep, Kept
 from cmp.registry.secrets import NoSecrets, SecretFiles, Secrets
 from cmp.rules import Application, Rule, rules_for, rules_in
+from cmp.steady import Past
 from tests.cosign.cases import DATA, key
+from tests.memory import MemoryTags
 
 HEAD = """\
 apiVersion: argocd-image-updater.argoproj.io/v1alpha1
@@ -93,6 +99,35 @@ def test_where_no_secrets_are_that_is_told() -> None:
         keys_of(rule(), NoSecrets())
     assert caught.value.code == "RT353"
     assert caught.value.remedy
+
+
+class Away:
+    """Secrets of a cluster that is away."""
+
+    async def data(self, *_: str, afresh: bool = False) -> Mapping[str, str]:
+        raise UnreachableError("RT566", f"away, {afresh}")
+
+    def stamp(self, *_: str) -> Hashable:
+        return None
+
+
+def test_while_nobody_can_tell_no_rule_is_broken() -> None:
+    with pytest.raises(UnreachableError, match="RT566"):
+        keys_of(rule(), Away())
+
+
+def test_while_nobody_can_tell_a_keys_rule_makes_no_choice() -> None:
+    asked = Asked(Direct(MemoryTags({})), Away(), (), parse_params([]))
+    application = Application(name="web")
+
+    verdict, stays = asyncio.run(
+        answer_for(rule(), policy_of(rule(), asked.options), asked, application, Past.of((), ()))
+    )
+
+    assert isinstance(verdict.choice, Kept)
+    assert verdict.choice.keep is Keep.INCOMPLETE
+    assert str(verdict.error) == "away, False [RT566]"
+    assert stays is None
 
 
 def test_a_secret_is_of_the_namespace_of_its_rule() -> None:
