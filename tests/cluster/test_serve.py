@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from cmp.plugin import wire
 from cmp.store.open import open_persistent
@@ -183,35 +184,26 @@ def test_a_claim_records_only_what_can_be_the_applications_own(
     assert list(contents(store).choices) == recorded
 
 
-def account(world: World, *kinds: tuple[str, str]) -> Path:
-    """A kubeconfig of an account that may read *kinds* (API group and plural), and no more."""
+_ROLE = Path(__file__).parent.parent.parent / "deploy" / "base" / "rbac-resolver.yaml"
+
+
+def account(world: World, *, without: str = "") -> Path:
+    """A kubeconfig of the account that deploy/ gives the resolver, but for the kind *without*."""
     namespace = world.namespace
-    rules = [
-        {"apiGroups": [group], "resources": [plural], "verbs": ["get", "list", "watch"]}
-        for group, plural in kinds
-    ]
-    rbac = "rbac.authorization.k8s.io"
-    metadata = {"name": "resolver", "namespace": namespace}
-    world.server.apply(
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
-        {"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": rules},
-        {
-            "apiVersion": f"{rbac}/v1",
-            "kind": "RoleBinding",
-            "metadata": metadata,
-            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "resolver"},
-            "subjects": [{"kind": "ServiceAccount", **metadata}],
-        },
-    )
-    token = world.server.token_of(namespace, "resolver")
+    role, binding = yaml.safe_load_all(_ROLE.read_text())
+    role["rules"] = [each for each in role["rules"] if without not in each["resources"]]
+    (subject,) = binding["subjects"]
+    for each in (role["metadata"], binding["metadata"], subject):
+        each["namespace"] = namespace
+    account = {"name": subject["name"], "namespace": namespace}
+    world.server.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+    world.server.apply(role, binding)
+    token = world.server.token_of(namespace, subject["name"])
     return world.server.kubeconfig_for(token, namespace, namespace)
 
 
-UPDATERS, APPLICATIONS = (PREFIX, "imageupdaters"), ("argoproj.io", "applications")
-
-
-def test_it_needs_no_rights_but_to_read_three_kinds(world: World) -> None:
-    world.kubeconfig = account(world, UPDATERS, APPLICATIONS, ("", "configmaps"))
+def test_it_needs_no_rights_but_those_that_deploy_gives(world: World) -> None:
+    world.kubeconfig = account(world)
     world.__post_init__()
     world.server.apply(updater(world.namespace))
     with resolving(world):
@@ -220,7 +212,7 @@ def test_it_needs_no_rights_but_to_read_three_kinds(world: World) -> None:
 
 
 def test_without_the_right_to_read_records_it_renders(world: World) -> None:
-    world.kubeconfig = account(world, UPDATERS, APPLICATIONS)
+    world.kubeconfig = account(world, without="configmaps")
     world.__post_init__()
     world.server.apply(updater(world.namespace))
     with resolving(world):
