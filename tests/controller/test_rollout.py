@@ -372,10 +372,57 @@ def test_a_digest_is_wanted_beside_its_tag_where_that_is_due() -> None:
     async def story() -> None:
         it.put(running("1.0.0"))
         await it.settled()
-        for _, choices in await it.look():
-            for wanted in choices:
-                assert wanted.after == f"{APP}:1.0.0@{DIGEST}"
-                assert not wanted.runs
+        [(_, [wanted])] = await it.look()
+        assert wanted.after == f"{APP}:1.0.0@{DIGEST}"
+        assert not wanted.runs
+
+    play(it, story)
+
+
+def test_a_bug_in_one_application_keeps_nobody_from_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    it = world("1.0.0")
+
+    def earlier(asked: Target) -> list[LastGood]:
+        if asked.application.name == "bad":
+            raise ValueError("made up")
+        return []
+
+    it.rollout = Rollout(
+        Parts(current=it, earlier=earlier, delivers=it.delivered, on_plan=it.tally.count),
+        it.targets,
+        300.0,
+    )
+
+    async def story() -> None:
+        it.put(running("1.0.0", name="bad"), running("1.0.0"))
+        assert await it.settled() == [("web", [])]
+
+    play(it, story)
+    assert "by a fault of Retag" in caplog.text
+
+
+def test_an_application_that_changes_while_it_is_decided_is_decided_again() -> None:
+    it = world("1.0.0", "1.1.0")
+    images = iter(["1.1.0"])
+
+    class Changing(Tags):
+        """An Application changes whenever tags are described."""
+
+        async def describe(self, *asked: Any) -> Any:
+            """As ever."""
+            for tag in images:
+                it.put(running(tag))
+            return await super().describe(*asked)
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        it.earlier.append(chosen(it, "1.2.0"))
+        it.tags = Changing({APP: ["1.0.0", "1.1.0"]}, at=1000.0)
+        told = await it.look()
+        assert [wanted.before for _, [wanted] in told] == [f"{APP}:1.0.0", f"{APP}:1.1.0"]
 
     play(it, story)
 
