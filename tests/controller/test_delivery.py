@@ -411,6 +411,20 @@ def test_a_choice_that_was_given_up_and_runs_all_the_same_is_delivered() -> None
     assert noted.record.choices[0].reason == ""
 
 
+def test_the_last_attempt_is_not_given_up_before_somebody_has_looked() -> None:
+    late, choice = START + 10**6, wanted("2", "1")
+    pending = target(image("1"), asked="hard", stamp="x")
+    asked = recorded("2", State.ASKED, attempts=MOST_ATTEMPTS)
+    intended = recorded("2", State.INTENDED, attempts=MOST_ATTEMPTS)
+
+    assert step(situation(pending, choice, record=asked, now=late)) == Nothing()
+    unsent = situation(target(image("1")), choice, record=intended, now=late, unsent="x")
+    assert step(unsent) == Refresh("x")
+    given_up = step(situation(target(image("1")), choice, record=asked, now=late))
+    assert isinstance(given_up, Note)
+    assert given_up.told[0].outcome is Outcome.FAILED
+
+
 def test_a_clock_that_was_ahead_holds_nothing_up() -> None:
     record = recorded("2", State.ASKED, asked_at=START + 10**6)
     waits = step(situation(target(image("1")), wanted("2", "1"), record=record, now=START))
