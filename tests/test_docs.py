@@ -94,7 +94,8 @@ def test_the_excerpt_in_the_readme_is_what_the_demo_prints() -> None:
 
 
 def test_every_code_of_the_source_is_documented_and_the_other_way_round() -> None:
-    used = {code for path in SOURCES for code in re.findall(r'["\[](RT\d{3})["\]]', path.read_text())}
+    stated = re.compile(r'["\[](RT\d{3})["\]]')
+    used = {code for path in SOURCES for code in stated.findall(path.read_text())}
     documented = re.findall(
         r"^### (RT\d{3}) \S", (ROOT / "docs/errors.md").read_text(), re.MULTILINE
     )
