@@ -75,8 +75,8 @@ _CONDITIONS: dict[str, tuple[str, str]] = {
     ),
 }
 
-_OURS = "Retag's own; the official CRD has it not. "
-_OLDER = "The older form; its place now is commonUpdateSettings. "
+OURS = "Retag's own; the official CRD has it not. "
+OLDER = "The older form; its place now is commonUpdateSettings. "
 _NOTHING = "No effect on a render, which writes nothing back. "
 
 # What `kubectl explain` says.
@@ -101,7 +101,7 @@ _MEANINGS: dict[str, str] = {
     "ImageFields.commonUpdateSettings": "How a tag is chosen, for this image.",
     "ImageFields.manifestTargets": "How the image is called in the manifest.",
     "ImageFields.imagesVerification": "Signatures, for this image.",
-    "ImageFields.pin": _OURS + "This tag, whatever the policy says.",
+    "ImageFields.pin": OURS + "This tag, whatever the policy says.",
     "CommonUpdateSettings.updateStrategy": "How tags are ordered: semver, newest-build,"
     " alphabetical, digest or numerical; semver if nothing says otherwise.",
     "CommonUpdateSettings.forceUpdate": "No effect: nothing depends on what runs.",
@@ -111,16 +111,15 @@ _MEANINGS: dict[str, str] = {
     "CommonUpdateSettings.pullSecret": "secret:<namespace>/<name>#<field> or"
     " pullsecret:<namespace>/<name>, instead of the registry's credentials.",
     "CommonUpdateSettings.platforms": "os/arch or os/arch/variant; an image must have one.",
-    "CommonUpdateSettings.suspend": _OURS + "True: the image stays where it is.",
-    "CommonUpdateSettings.denyTags": _OURS + "Globs of tags that not even a pin may name.",
-    "CommonUpdateSettings.minAge": _OURS + "How long ago a tag must have been pushed: 12h, 7d.",
-    "CommonUpdateSettings.output": _OURS + "What is written; tag if nothing says otherwise.",
-    "CommonUpdateSettings.orderBy": _OURS + "Which time newest-build goes by; built if nothing"
+    "CommonUpdateSettings.suspend": OURS + "True: the image stays where it is.",
+    "CommonUpdateSettings.denyTags": OURS + "Globs of tags that not even a pin may name.",
+    "CommonUpdateSettings.minAge": OURS + "How long ago a tag must have been pushed: 12h, 7d.",
+    "CommonUpdateSettings.output": OURS + "What is written; tag if nothing says otherwise.",
+    "CommonUpdateSettings.orderBy": OURS + "Which time newest-build goes by; built if nothing"
     " says otherwise.",
-    "CommonUpdateSettings.filterTags": _OURS
-    + "The tags that count, and what of them is compared.",
-    "CommonUpdateSettings.maxSeverity": _OURS + "The worst that a scan may have found.",
-    "CommonUpdateSettings.requireTrusted": _OURS + "True: only tags that the registry trusts.",
+    "CommonUpdateSettings.filterTags": OURS + "The tags that count, and what of them is compared.",
+    "CommonUpdateSettings.maxSeverity": OURS + "The worst that a scan may have found.",
+    "CommonUpdateSettings.requireTrusted": OURS + "True: only tags that the registry trusts.",
     "FilterTags.pattern": "An expression (RE2) that must match somewhere in the tag.",
     "FilterTags.extract": "What is compared, as ${build}; the whole tag if it is not stated.",
     "ImagesVerification.enabled": "Whether signatures are asked for.",
@@ -183,7 +182,7 @@ def _spec() -> Schema:
     settings = image["properties"]["commonUpdateSettings"]["properties"]
     for name in MOVED:
         text = settings[name]["description"]
-        image["properties"][name] = settings[name] | {"description": _OLDER + text}
+        image["properties"][name] = settings[name] | {"description": OLDER + text}
     for holder in (spec, ref):
         write_back = holder["properties"]["writeBackConfig"]["properties"]
         write_back |= {name: {"type": "string"} for name in COMMITTER}
