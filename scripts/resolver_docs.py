@@ -72,8 +72,11 @@ def _ignored() -> list[str]:
 
 
 def _metrics() -> list[str]:
-    rows = ((f"`{m.name}`", str(m.kind), ", ".join(map(_code, m.labels)), m.help) for m in METRICS)
-    return _table(("metric", "kind", "labels", "meaning"), rows)
+    rows = (
+        (f"`{m.name}`", m.only or "both", str(m.kind), ", ".join(map(_code, m.labels)), m.help)
+        for m in METRICS
+    )
+    return _table(("metric", "role", "kind", "labels", "meaning"), rows)
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the resolver counts, for Prometheus. docs/metrics.md is made from `METRICS`."""
+"""What resolver and controller count, for Prometheus. docs/metrics.md is made from `METRICS`."""
 
 from __future__ import annotations
 
@@ -39,14 +39,25 @@ class Kind(StrEnum):
     HISTOGRAM = "histogram"
 
 
+class Role(StrEnum):
+    """Which process counts."""
+
+    RESOLVER = "resolver"
+    CONTROLLER = "controller"
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric; *help* is what `/metrics` and the page say of it."""
+    """One metric; *help* is what `/metrics` and the page say of it.
+
+    *only* is the one role that has it: a gauge that another never sets would be 0 there.
+    """
 
     name: str
     kind: Kind
     help: str
     labels: tuple[str, ...] = ()
+    only: Role | None = None
 
 
 METRICS = (
@@ -55,15 +66,22 @@ METRICS = (
         Kind.COUNTER,
         "Requests answered, by what was asked and what came of it.",
         ("path", "outcome"),
+        only=Role.RESOLVER,
     ),
     Metric(
         "retag_request_seconds",
         Kind.HISTOGRAM,
         "Seconds from the first byte of a request to its answer; rendering is part of it.",
         ("path",),
+        only=Role.RESOLVER,
     ),
-    Metric("retag_requests_in_flight", Kind.GAUGE, "Requests that are being answered."),
-    Metric("retag_connections", Kind.GAUGE, "Connections open on the socket."),
+    Metric(
+        "retag_requests_in_flight",
+        Kind.GAUGE,
+        "Requests that are being answered.",
+        only=Role.RESOLVER,
+    ),
+    Metric("retag_connections", Kind.GAUGE, "Connections open on the socket, or to the webhook."),
     Metric(
         "retag_connections_refused_total",
         Kind.COUNTER,
@@ -99,11 +117,13 @@ METRICS = (
         Kind.COUNTER,
         "Images that kept their last good tag, because no tag could be chosen.",
         ("reason",),
+        only=Role.RESOLVER,
     ),
     Metric(
         "retag_backwards_prevented_total",
         Kind.COUNTER,
         "Choices not taken because they were lower than the last good one, which is still there.",
+        only=Role.RESOLVER,
     ),
     Metric(
         "retag_memo_total",
@@ -153,64 +173,85 @@ METRICS = (
         Kind.COUNTER,
         "Events of registries that came to the webhook, by what came of each.",
         ("outcome",),
+        only=Role.CONTROLLER,
     ),
     Metric(
         "retag_applications_watched",
         Kind.GAUGE,
         "Applications that the plugin renders, as the controller that leads sees them.",
+        only=Role.CONTROLLER,
     ),
-    Metric("retag_images_ruled", Kind.GAUGE, "Images that rules choose for those Applications."),
+    Metric(
+        "retag_images_ruled",
+        Kind.GAUGE,
+        "Images that rules choose for those Applications.",
+        only=Role.CONTROLLER,
+    ),
     Metric(
         "retag_repositories_ruled",
         Kind.GAUGE,
         "Repositories, each as one login sees it, that the controller looks at.",
+        only=Role.CONTROLLER,
     ),
     Metric(
         "retag_repositories_polled_total",
         Kind.COUNTER,
         "Looks at them: read, silent (no answer) or refused (an answer without tags).",
         ("outcome",),
+        only=Role.CONTROLLER,
     ),
     Metric(
         "retag_poll_lag_seconds",
         Kind.GAUGE,
         "How long a look has been due that still waits for its turn.",
+        only=Role.CONTROLLER,
     ),
     Metric(
         "retag_repository_hints_total",
         Kind.COUNTER,
         "Hints that a repository has changed: ruled ones are looked at, others ignored.",
         ("outcome",),
+        only=Role.CONTROLLER,
     ),
     Metric(
         "retag_status_writes_total",
         Kind.COUNTER,
         "Statuses of ImageUpdaters: written, or the code of why one could not be.",
         ("outcome",),
+        only=Role.CONTROLLER,
     ),
-    Metric("retag_leader", Kind.GAUGE, "1 while this replica of the controller leads, else 0."),
+    Metric(
+        "retag_leader",
+        Kind.GAUGE,
+        "1 while this replica of the controller leads, else 0.",
+        only=Role.CONTROLLER,
+    ),
     Metric(
         "retag_deliveries_total",
         Kind.COUNTER,
         "Choices of Applications that came to an end, by what came of them.",
         ("outcome",),
+        only=Role.CONTROLLER,
     ),
     Metric(
         "retag_deliveries_pending",
         Kind.GAUGE,
         "Applications with a choice that is not delivered yet.",
+        only=Role.CONTROLLER,
     ),
     Metric(
         "retag_refreshes_total",
         Kind.COUNTER,
         "Hard refreshes that Argo CD was asked for: for a new choice, for one again, or to heal.",
         ("reason",),
+        only=Role.CONTROLLER,
     ),
     Metric(
         "retag_syncs_started_total",
         Kind.COUNTER,
         "Syncs that were to be started, because Argo CD would not by itself.",
         ("outcome",),
+        only=Role.CONTROLLER,
     ),
     Metric(
         "retag_configuration_reloads_total",
@@ -238,15 +279,17 @@ METRICS = (
 
 
 class Metrics:
-    """A `cmp.meter.Meter` that Prometheus may read, besides the process' own figures."""
+    """A `cmp.meter.Meter` that Prometheus may read: those of *role*, and the process' own."""
 
-    def __init__(self) -> None:
+    def __init__(self, role: Role) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         self._series = {
-            (metric.name, metric.kind): _Series(metric, self.registry) for metric in METRICS
+            (metric.name, metric.kind): _Series(metric, self.registry)
+            for metric in METRICS
+            if metric.only in (None, role)
         }
 
     def count(self, name: str, /, amount: float = 1, **labels: str) -> None:

@@ -24,7 +24,7 @@ from sidecar.cluster.connect import Connected, is_in_pod, no_cluster, open_clust
 from sidecar.cluster.secrets import ClusterSecrets
 from sidecar.cluster.view import ClusterView, Looked, Take
 from sidecar.configuration import Paths, load
-from sidecar.metrics import Metrics
+from sidecar.metrics import Metrics, Role
 from sidecar.reload import Current
 from sidecar.resolver import Known, Resolver, Unwatched, from_the_start
 from sidecar.server import Places, Probed, serving
@@ -51,7 +51,7 @@ def serve(settings: Settings) -> None:
 async def _serve(settings: Settings) -> None:
     asked = _Asked()
     asked.by_signals()
-    metrics = Metrics()
+    metrics = Metrics(Role.RESOLVER)
     connected = open_cluster(settings.cluster, os.environ)
     paths = _paths(settings, connected)
     store = open_store(settings.store, meter=metrics, environment=os.environ)

@@ -21,7 +21,7 @@ from sidecar.configuration import Paths, load
 from sidecar.controller.lease import Leadership
 from sidecar.controller.settings import Settings
 from sidecar.controller.work import Given, Leads, Term
-from sidecar.metrics import Metrics
+from sidecar.metrics import Metrics, Role
 from sidecar.reload import Current
 from sidecar.server import probing
 from sidecar.sources import Runtime
@@ -48,7 +48,7 @@ async def _control(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, to_end.set)
     loop.add_signal_handler(signal.SIGHUP, to_read.set)
-    metrics = Metrics()
+    metrics = Metrics(Role.CONTROLLER)
     async with AsyncExitStack() as stack:
         connected = need_cluster(settings.cluster, os.environ)
         stack.push_async_callback(connected.client.aclose)

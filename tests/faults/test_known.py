@@ -20,7 +20,7 @@ from cmp.request import Request
 from cmp.rules.application import Application
 from cmp.store.memory import MemoryStore
 from sidecar.configuration import Paths, load
-from sidecar.metrics import Metrics
+from sidecar.metrics import Metrics, Role
 from sidecar.reload import Current
 from sidecar.resolver import Resolver
 from sidecar.sources import Files, Runtime
@@ -76,7 +76,7 @@ class Stage:
 async def stage(folder: Path, url: str) -> AsyncIterator[Stage]:
     (folder / "rules").write_text(rules({"web": [APP]}))
     (folder / "registries.conf").write_text(registries({HOST: url}))
-    cluster, metrics = Cluster(), Metrics()
+    cluster, metrics = Cluster(), Metrics(Role.RESOLVER)
     store = MemoryStore(wall=cluster.wall)
     paths = Paths((folder / "rules",), Files(folder / "registries.conf"))
     runtime = Runtime(store=store, max_stale=MAX_STALE, meter=metrics, wall=cluster.wall)

@@ -12,7 +12,7 @@ from cmp.request import Request
 from cmp.rules import RuleSet, read_rules
 from cmp.store import NothingStored
 from sidecar.configuration import Configuration, Paths, load
-from sidecar.metrics import Metrics
+from sidecar.metrics import Metrics, Role
 from sidecar.reload import Current
 from sidecar.resolver import Unwatched
 from sidecar.sources import Files, Runtime
@@ -38,7 +38,7 @@ class Place:
 
     folder: Path
     now: float = 1000.0
-    metrics: Metrics = field(default_factory=Metrics)
+    metrics: Metrics = field(default_factory=lambda: Metrics(Role.RESOLVER))
     read: Callable[[Iterable[Path]], RuleSet] = read_rules
 
     def __post_init__(self) -> None:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.metrics import METRICS, MOST_VALUES, OTHER, Kind, Metrics
+from sidecar.metrics import METRICS, MOST_VALUES, OTHER, Kind, Metrics, Role
 
 _ROOT = Path(__file__).parents[2]
 _METHODS = {"count": Kind.COUNTER, "set": Kind.GAUGE, "observe": Kind.HISTOGRAM}
 
 
 def test_what_is_counted_can_be_read() -> None:
-    metrics = Metrics()
+    metrics = Metrics(Role.RESOLVER)
 
     metrics.count("retag_requests_total", path="/v1/generate", outcome="ok")
     metrics.count("retag_requests_total", 2, path="/v1/generate", outcome="ok")
@@ -33,7 +33,7 @@ def test_what_is_counted_can_be_read() -> None:
 
 
 def test_the_figures_of_the_process_are_there_too() -> None:
-    text = Metrics().text()[0].decode()
+    text = Metrics(Role.RESOLVER).text()[0].decode()
 
     assert "\nprocess_resident_memory_bytes " in text
     assert "\npython_gc_collections_total{" in text
@@ -41,15 +41,24 @@ def test_the_figures_of_the_process_are_there_too() -> None:
 
 
 def test_two_of_them_know_nothing_of_each_other() -> None:
-    one, other = Metrics(), Metrics()
+    one, other = Metrics(Role.RESOLVER), Metrics(Role.RESOLVER)
 
     one.set("retag_connections", 1)
 
     assert other.registry.get_sample_value("retag_connections") == 0
 
 
+def test_a_role_has_no_gauge_of_the_other_ones_which_would_be_0_there() -> None:
+    resolver, controller = (Metrics(role).text()[0].decode() for role in Role)
+
+    assert "retag_leader" not in resolver
+    assert "\nretag_leader 0.0" in controller
+    assert "\nretag_requests_in_flight 0.0" in resolver
+    assert "retag_requests" not in controller
+
+
 def test_a_label_has_a_bounded_number_of_values() -> None:
-    metrics = Metrics()
+    metrics = Metrics(Role.RESOLVER)
 
     for number in range(MOST_VALUES + 50):
         registry = f"{number}.example.com"
@@ -78,7 +87,7 @@ def test_a_label_has_a_bounded_number_of_values() -> None:
 def test_what_is_not_declared_is_logged_and_ends_nothing(
     name: str, labels: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    metrics = Metrics()
+    metrics = Metrics(Role.RESOLVER)
 
     with caplog.at_level(logging.ERROR):
         metrics.count(name, 1, **labels)
