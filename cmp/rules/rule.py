@@ -19,6 +19,10 @@ from cmp.rules.model import CommonUpdateSettings, ManifestTargets
 from cmp.rules.remarks import foreign_namespace, operators_credential
 from cmp.rules.units import Image, Ref, Resource
 
+# Images that are ruled for one Application, of which the largest have some dozens: each is looked
+# at in each render, and whoever may write rules of a namespace could name a million.
+MOST_RULES = 1000
+
 # What does not select among tags: changing it must not lose the memory of the last good choice.
 _NOT_SELECTING = ("pin", "suspend", "output")
 

@@ -13,7 +13,7 @@ from cmp.parameters import is_ours
 from cmp.reference import Repository
 from cmp.rules.annotations import PREFIX
 from cmp.rules.application import Application
-from cmp.rules.rule import DisabledUnit, Rule
+from cmp.rules.rule import MOST_RULES, DisabledUnit, Rule
 from cmp.rules.select import NOTHING, Governing, govern, specificity
 from cmp.rules.units import Resource
 
@@ -102,14 +102,22 @@ def rules_for(ruleset: RuleSet, application: Application) -> Matched:
     """The rules of *application*.
 
     Where two resources reach one image, the more specific ref wins, then namespace and name; but
-    a ref of which it is unclear how specific it is loses to none.
+    a ref of which it is unclear how specific it is loses to none. More than `MOST_RULES` images
+    disable them all.
     """
     unreadable = [
         DisabledUnit(each.place, each.path, frozenset(), each.what, (each,))
         for each in ruleset.unreadable
     ]
-    asked = ((resource, govern(resource, application)) for resource in ruleset.resources)
-    found = [(resource, said) for resource, said in asked if said is not NOTHING]
+    found: list[tuple[Resource, Governing]] = []
+    images = 0
+    for resource in ruleset.resources:
+        said = govern(resource, application)
+        images += len(said.units) + len(said.unclear)
+        if images > MOST_RULES:
+            return Matched(disabled=(*unreadable, _too_many(resource)))
+        if said is not NOTHING:
+            found.append((resource, said))
     found.sort(key=lambda pair: -_score(pair[1]))  # stable: then by namespace and name
     units: list[Rule | DisabledUnit] = [*unreadable]
     notes: list[str] = []
@@ -127,6 +135,12 @@ def rules_for(ruleset: RuleSet, application: Application) -> Matched:
     rules = tuple(unit for unit in units if isinstance(unit, Rule))
     disabled = tuple(unit for unit in units if isinstance(unit, DisabledUnit))
     return Matched(rules, disabled, (*notes, *_left_over(rules, application)))
+
+
+def _too_many(resource: Resource) -> DisabledUnit:
+    """All images of an Application, disabled by *resource*, which is one too many."""
+    what = f"more than {MOST_RULES} images are ruled for one Application"
+    return DisabledUnit(resource.place, resource.path, frozenset(), what)
 
 
 def _seen(application: Application) -> Application:

@@ -24,7 +24,7 @@ from cmp.rules.application import Application
 from cmp.rules.labels import selector_fault, selects
 from cmp.rules.merge import extensions, merge_settings
 from cmp.rules.model import CommonUpdateSettings, WriteBackConfig
-from cmp.rules.rule import DisabledUnit, Rule, disabled_image, rule_of
+from cmp.rules.rule import MOST_RULES, DisabledUnit, Rule, disabled_image, rule_of
 from cmp.rules.units import Image, Ref, Resource, image_name, unique_alias
 from cmp.rules.writeback import write_back_fault
 
@@ -172,7 +172,7 @@ def _governing(resource: Resource, ref: Ref, application: Application) -> Govern
         if annotated is None:
             return None
         images, write_back = _annotated_images(ref, application, annotated), annotated.write_back
-    units = tuple(rule_of(image, ref, resource) for image in images)
+    units = tuple(rule_of(image, ref, resource) for image in images[: MOST_RULES + 1])
     return Governing(ref, images, write_back, units)
 
 
@@ -204,7 +204,7 @@ def _annotated_images(
 ) -> tuple[Image, ...]:
     images: list[Image] = []
     taken: dict[str, int] = {}
-    for each in annotated.images:
+    for each in annotated.images[: MOST_RULES + 1]:
         name = image_name(each.name)
         base = each.alias or name.repository.last_element or "image"
         image = Image(
@@ -230,7 +230,8 @@ def _disabled(
         images = _readable_images(ref, application)
     elif ref.images == () and not ref.broken:
         return ()
-    return tuple(disabled_image(each, "", errors) for each in images) or (_whole(ref, errors),)
+    units = tuple(disabled_image(each, "", errors) for each in images[: MOST_RULES + 1])
+    return units or (_whole(ref, errors),)
 
 
 def _readable_images(ref: Ref, application: Application) -> tuple[Image, ...]:

@@ -16,6 +16,9 @@ from sidecar.kubernetes import IMAGE_UPDATERS, Object
 from sidecar.kubernetes.mirror import Key
 
 _MOST_IMAGES = 1000  # that are looked for in a resource which cannot be read
+# Bytes of a resource: 500 images with all their settings. Each takes a second to be read, and all
+# others wait for that; the API server takes six times as much.
+LARGEST = 256 * 1024
 
 
 def keep_rules(manifest: Object) -> bytes:
@@ -67,9 +70,12 @@ class RulesReader:
         manifest: dict[str, Any] = {}
         try:
             manifest = json.loads(kept)
-            resource = self._reader(locate(manifest, place))
+            if len(kept) > LARGEST:
+                resource = self._unread(key, manifest, _too_large(place))
+            else:
+                resource = self._reader(locate(manifest, place))
         except Exception as error:  # noqa: BLE001  # of one resource, whatever people write
-            resource = self._unread(key, place, manifest, error)
+            resource = self._unread(key, manifest, _bug(error, place))
         return resource if self._may_rule(resource, key) else _out_of_reach(resource, key)
 
     def _may_rule(self, resource: Resource, key: Key) -> bool:
@@ -80,29 +86,40 @@ class RulesReader:
         """
         return key[0] in (resource.namespace, self._argocd)
 
-    def _unread(
-        self, key: Key, place: Place, manifest: Mapping[str, Any], error: Exception
-    ) -> Resource:
+    def _unread(self, key: Key, manifest: Mapping[str, Any], finding: Finding) -> Resource:
         """The resource that cannot be read: it disables the images that it names, and no other.
 
-        Where it names none, it may rule any of its namespace.
+        Where it names none, it may rule any Application of the namespace that it is for.
         """
-        fault = bug(error)
-        what = f"{fault.what} at {fault.where}"
-        finding = Finding(fault.code, Severity.ERROR, what, place, remedy=fault.remedy)
         namespace, name = key
+        place = finding.place
         names = sorted(set(_image_names(manifest.get("spec"))))[:_MOST_IMAGES]
         images = [{"alias": f"image-{at}", "imageName": each} for at, each in enumerate(names)]
         spec = {"applicationRefs": [{"namePattern": "*", "images": images}]}
-        stand_in = {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
+        stated = manifest.get("spec")
+        older = stated.get("namespace") if isinstance(stated, dict) else None
+        ruled = older if isinstance(older, str) and older else namespace
+        stand_in = {"metadata": {"name": name, "namespace": ruled}, "spec": spec}
         try:
             resource = self._reader(locate(stand_in, place))
         except Exception:  # noqa: BLE001  # then it is perhaps a name
             names = []
         if not names:
             empty = Located({}, place)
-            return Resource(empty, namespace, name, refs=None, findings=(finding,), broken=True)
+            return Resource(empty, ruled, name, refs=None, findings=(finding,), broken=True)
         return replace(resource, broken=True, findings=(finding,))
+
+
+def _bug(error: Exception, place: Place) -> Finding:
+    fault = bug(error)
+    what = f"{fault.what} at {fault.where}"
+    return Finding(fault.code, Severity.ERROR, what, place, remedy=fault.remedy)
+
+
+def _too_large(place: Place) -> Finding:
+    what = f"the resource has more than {LARGEST // 1024} KiB"
+    remedy = "write several resources, each for some of the Applications"
+    return Finding("RT361", Severity.ERROR, what, place, remedy=remedy)
 
 
 def _out_of_reach(resource: Resource, key: Key) -> Resource:

@@ -22,6 +22,7 @@ from cmp.rules.rule import CosignKey
 from cmp.rules.select import may_govern
 from cmp.steady import Past
 from sidecar.controller.model import Target, is_ours, sources_of
+from sidecar.controller.rivals import Rivals
 
 Key = tuple[str, str]  # an Application's, or an ImageUpdater's, namespace and name
 
@@ -108,10 +109,10 @@ class Planner:
             why = f"a rule is broken that may be for any image: {matched.unknown[0].what}"
             return Plan(application, resources=resources, remarks=(_remark(target, why),))
         options, remarks = _options_of_sources(target, matched)
-        past = Past.of((), application.images)
+        rivals = Rivals(matched, Past.of((), application.images))
         images: list[RuledImage] = []
         for rule in matched.rules:
-            runs = _what_runs(rule, matched, past)
+            runs = rivals.runs(rule)
             policy = _policy(rule, options)
             if isinstance(runs, str):
                 remarks.append(_remark(target, runs))
@@ -180,38 +181,6 @@ def _policy(rule: Rule, options: Sequence[Options]) -> Policy | None:
         if rule.settings.pin is not None or rule.alias not in each.pins:
             return policy_of(rule, each)
     return None
-
-
-def _what_runs(rule: Rule, matched: Matched, past: Past) -> tuple[Reference, ...] | str:
-    """What runs under *rule*; or why that must not be followed, though it is sound itself.
-
-    Of two rules for one repository the tag in the manifest decides in a render, and here the one
-    that runs: the same, if it came from there.
-    """
-    for unit in matched.disabled:
-        if unit.repositories & rule.repositories:
-            return f"{rule.repository}: another rule that may be meant is broken: {unit.what}"
-    rivals = [each for each in matched.rules if _is_rival(each, rule)]
-    running = tuple(each for each in past.runs if each.repository == rule.repository)
-    if not rivals:
-        return running
-    policies = [policy_of(each, Options()) for each in (rule, *rivals)]
-    meant = tuple(each for each in running if _is_meant(each.tag, *policies))
-    if meant and not any(policy.unclear for policy in policies):
-        return meant
-    what = f"{rule.repository}: which of its rules is meant is not shown by a tag that runs"
-    return f"{what}, so {rule.alias} is left"
-
-
-def _is_rival(other: Rule, rule: Rule) -> bool:
-    return other is not rule and bool(other.repositories & rule.repositories)
-
-
-def _is_meant(tag: str | None, policy: Policy, *others: Policy) -> bool:
-    """Whether *policy* alone allows *tag*."""
-    if tag is None or not policy.allows(tag):
-        return False
-    return not any(other.allows(tag) for other in others)
 
 
 def _brief(error: RetagError) -> str:

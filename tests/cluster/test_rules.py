@@ -11,7 +11,7 @@ from cmp.rules import RuleSet, rules_for
 from cmp.rules.application import Application
 from cmp.rules.resource import read_resource
 from cmp.rules.units import Resource
-from sidecar.cluster.rules import RulesReader, keep_rules
+from sidecar.cluster.rules import LARGEST, RulesReader, keep_rules
 from sidecar.kubernetes.mirror import Key
 from tests.cluster.world import updater
 from tests.sidecar.place import IMAGE
@@ -54,6 +54,20 @@ def test_a_resource_is_read_again_only_when_it_changes() -> None:
     assert again[0] is first[0]
     assert again[1] is not first[1]
     assert reader.read({}) == ()
+
+
+@pytest.mark.parametrize("ruled", ["team-a", "team-b"])
+def test_a_resource_that_is_too_large_is_not_read_and_disables_what_it_names(ruled: str) -> None:
+    large = updater("argocd", "large")
+    large["spec"] |= {"namespace": ruled, "padding": "x" * LARGEST}
+
+    found = RuleSet.of(read(large))
+
+    (finding,) = found.findings
+    assert finding.code == "RT361"
+    applications = [Application(name="web", namespace=each) for each in ("team-a", "team-b")]
+    disabled = [each.namespace for each in applications if rules_for(found, each).disabled]
+    assert disabled == [ruled]
 
 
 def test_a_spec_that_is_nested_too_deeply_is_a_broken_resource() -> None:

@@ -264,3 +264,20 @@ def test_the_tally_counts_what_comes_and_goes() -> None:
 
 def _freeze(value: str) -> dict[str, str]:
     return {"name": "freeze", "string": value}
+
+
+@pytest.mark.parametrize(
+    ("rivals", "running", "left"),
+    [(20, 20, False), (21, 1, True), (2, 21, True)],
+    ids=["as many as are compared", "one rule more", "one running tag more"],
+)
+def test_rules_for_one_repository_are_compared_as_long_as_they_are_few(
+    rivals: int, running: int, left: bool
+) -> None:
+    ruled = [image(f":{number}.x", alias=f"a{number}") for number in range(1, rivals + 1)]
+    runs = tuple(f"{APP}:1.{number}.0" for number in range(running))
+
+    found = plan(rules(*ruled), target(images=runs))
+
+    assert [each.ruled.rule.alias for each in found.images] == ([] if left else ["a1"])
+    assert all("which of its rules is meant" in each for each in found.remarks)

@@ -286,9 +286,23 @@ def test_resources_that_share_the_name_in_the_manifest_overlap() -> None:
 
 def test_images_of_one_alias_are_numbered_however_many_they_are() -> None:
     images = [{"alias": alias, "imageName": "nginx"} for alias in ["a", "a-2", *["a"] * 5000]]
-    aliases = [rule.alias for rule in matched(resource(ref("*", *images))).rules]
+    (unit,) = ruleset(resource(ref("*", *images))).resources
+    aliases = [image.alias for each in unit.refs or () for image in each.images or ()]
     assert aliases[:4] == ["a", "a-2", "a-3", "a-4"]
     assert len(set(aliases)) == len(aliases)
+
+
+@pytest.mark.parametrize("resources", [1, 2])
+def test_more_images_than_any_application_has_disable_all_its_rules(resources: int) -> None:
+    images = [{"imageName": f"registry.example.com/{n}"} for n in range(1000 // resources)]
+    within = [resource(ref("*", *images), name=f"r{n}") for n in range(resources)]
+    one_more = resource(ref("*", "registry.example.com/more"), name="z")
+
+    assert not rules_for(ruleset(*within), application()).disabled
+    found = rules_for(ruleset(*within, one_more), application())
+    assert not found.rules
+    (unit,) = found.unknown
+    assert unit.what == "more than 1000 images are ruled for one Application"
 
 
 def test_an_application_without_rules_has_none() -> None:
