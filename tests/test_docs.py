@@ -26,11 +26,12 @@ SOURCES = [*sorted((ROOT / "cmp").rglob("*.py")), *sorted((ROOT / "sidecar").rgl
 
 
 def commands() -> Iterator[str]:
-    """Each `$ retag …` or `$ … | retag …` line of a console block."""
+    """Each `$ retag …` or `$ … | retag …` line of a console block that needs no cluster."""
     for page in PAGES:
         for block in re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL):
             for line in block.replace("\\\n", "").splitlines():
-                if re.match(r"\$ (retag |.* \| retag )", line):
+                is_ours = re.match(r"\$ (retag |.* \| retag )", line)
+                if is_ours and "--kubeconfig" not in line and "my-deploy" not in line:
                     yield line.removeprefix("$ ").partition("   #")[0]
 
 

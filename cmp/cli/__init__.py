@@ -58,8 +58,14 @@ def retag() -> None:
       retag lint rules.yaml registries.conf
 
     \b
+    With a cluster:
+      retag doctor --kubeconfig ~/.kube/config --argocd-namespace argocd
+      retag history my-app --kubeconfig ~/.kube/config --argocd-namespace argocd
+
+    \b
     Exit codes: 0 done; 1 a difference or finding was asked for and found; 2 usage; 3 rules;
-    4 manifests or rendering; 5 registry; 6 resolver. On any error standard output stays empty.
+    4 manifests or rendering; 5 registry; 6 resolver or cluster. On any error standard output
+    stays empty.
     """
 
 
