@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -15,6 +14,7 @@ from cmp.cli.recorded import asked, record_of
 from cmp.errors import printable
 from sidecar.cluster.flags import ClusterFlags
 from sidecar.cluster.record_format import Past, Record
+from sidecar.kubernetes.instants import instant_of
 
 _HEAD = ("WHEN", "IMAGE", "BEFORE", "AFTER", "RULE", "WHY")
 _GAP = "  "
@@ -50,7 +50,7 @@ def _row(past: Past) -> Sequence[str]:
         map(
             printable,
             (
-                _time(past.at),
+                instant_of(past.at),
                 past.alias,
                 _short(past.before, past.image) or "-",
                 _short(past.after, past.image),
@@ -78,16 +78,12 @@ def _table(rows: Sequence[Sequence[str]]) -> Sequence[str]:
     ]
 
 
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _as_json(record: Record) -> dict[str, Any]:
     return {
         "application": {"namespace": record.namespace, "name": record.name},
         "history": [
             {
-                "at": _time(past.at),
+                "at": instant_of(past.at),
                 "alias": past.alias,
                 "repository": past.image,
                 "before": past.before or None,

@@ -17,6 +17,7 @@ from typing import Any
 
 from sidecar.controller import windows
 from sidecar.controller.model import Target
+from sidecar.kubernetes.instants import seconds_of
 
 SKIP_RECONCILE = "argocd.argoproj.io/skip-reconcile"
 MANIFEST_GENERATE_PATHS = "argocd.argoproj.io/manifest-generate-paths"
@@ -53,7 +54,12 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Acts:
-    """Argo CD syncs by itself at its next look; a refresh is all that is needed."""
+    """Argo CD syncs by itself when it looks; *unseen* is that it has not looked since it may.
+
+    Its next look by itself is minutes away, or none at all (timeout.reconciliation: 0s).
+    """
+
+    unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,9 @@ def would_sync(
     if project is None:
         return Deferral(Why.UNKNOWN_PROJECT)
     closed = windows.closed(project, target, now)
-    return Deferral(closed.why, closed.until) if closed else answer
+    if closed:
+        return Deferral(closed.why, closed.until)
+    return _seen(target, project) if isinstance(answer, Acts) else answer
 
 
 def operation_patch(target: Target, operation: Operation) -> list[dict[str, Any]]:
@@ -103,6 +111,12 @@ def operation_patch(target: Target, operation: Operation) -> list[dict[str, Any]
         {"op": "test", "path": "/metadata/resourceVersion", "value": target.version},
         {"op": "add", "path": "/operation", "value": operation.body},
     ]
+
+
+def _seen(target: Target, project: Mapping[str, Any]) -> Acts:
+    """Whether Argo CD has looked while the windows were open: it syncs only in a look."""
+    looked = seconds_of(target.status.get("reconciledAt"))
+    return Acts(unseen=bool(looked) and windows.closed(project, target, looked) is not None)
 
 
 def _refusal(target: Target) -> Why | None:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cmp.meter import Meter, Unmetered
 from sidecar.controller import autosync, delivery, refresh
 from sidecar.controller.events import Events
-from sidecar.controller.heal import Healing, ailment
+from sidecar.controller.heal import Healing, ailment, resumed
 from sidecar.controller.limits import Agenda
 from sidecar.controller.model import Target, Wanted
 from sidecar.controller.records import Key, Records, is_older
@@ -25,15 +25,14 @@ from sidecar.controller.steps import (
     Intend,
     Note,
     Nothing,
-    Outcome,
     Refresh,
     Situation,
     Step,
     Sync,
-    Told,
     Wait,
     key_of,
 )
+from sidecar.controller.teller import Teller
 from sidecar.controller.writer import Limits, NotLeadingError, StaleError, Writer
 from sidecar.kubernetes.errors import ClusterError, ConflictError, RefusedError
 from sidecar.kubernetes.port import Cluster
@@ -89,13 +88,13 @@ class Deliverer:
         meter: Meter | None = None,
     ) -> None:
         self._records = records
-        self._events = events
         self._leads = leads
         self._project = project
         self._clock = clock
         self._wall = wall
         self._limits = limits or Limits()
         self._meter = meter or Unmetered()
+        self._teller = Teller(events, self._meter)
         self._writer = Writer(
             cluster,
             records,
@@ -146,11 +145,6 @@ class Deliverer:
 
     async def run(self) -> None:
         """Deliver for ever."""
-        for application in self._known.values():
-            application.unsent = ""  # another may have led meanwhile
-            application.failures, application.not_before = 0, 0.0
-        for key in (*self._known, *self._gone):
-            self._soon(key)
         async with asyncio.TaskGroup() as group:
             for _ in range(_WORKERS):
                 group.create_task(self._work())
@@ -218,7 +212,7 @@ class Deliverer:
 
     async def _note(self, application: _Application, note: Note) -> None:
         await self._writer.record(note.record)
-        await self._tell(application.target, note.told)
+        await self._teller.tell(application.target, note.told)
 
     async def _refresh(self, application: _Application, situation: Situation, stamp: str) -> bool:
         again = any(e.stamp == stamp and e.attempts > 1 for e in situation.record.choices)
@@ -268,7 +262,8 @@ class Deliverer:
     async def _heal(self, application: _Application) -> bool:
         """Ask for a refresh because of an error that is over, if one is due."""
         target = application.target
-        if not application.heal or target.application.hydrated or target.deleting:
+        hopeless = target.deleting or target.application.hydrated or delivery.is_skipped(target)
+        if not application.heal or hopeless:
             return False
         if refresh.asked_for(target):
             return False
@@ -306,22 +301,13 @@ class Deliverer:
             application.said = step.why
         self._later(application.target.key, step.until - self._wall())
 
-    async def _tell(self, target: Target, told: Iterable[Told]) -> None:
-        for each in told:
-            self._meter.count("retag_deliveries_total", outcome=each.outcome)
-            _say(target, each)
-            if each.outcome is Outcome.FAILED:
-                await self._events.failed(target, _failure(each))
-        done = (Outcome.DELIVERED, Outcome.SYNCED, Outcome.LEFT)
-        if changes := [each.recorded for each in told if each.outcome in done]:
-            await self._events.updated(target, changes)
-
     def _take(self, target: Target) -> _Application:
         """Remember *target*, unless a later version of it is known."""
         self._gone.discard(target.key)
         application = self._known.get(target.key)
         if application is None or application.target.uid != target.uid:
-            application = self._known[target.key] = _Application(target)
+            healing = resumed(target, self._clock(), self._wall())
+            application = self._known[target.key] = _Application(target, healing=healing)
         elif not is_older(target.version, application.target.version):
             application.target = target
         asked = refresh.asked_for(application.target)
@@ -361,26 +347,3 @@ def _came(before: tuple[float, float], now: float) -> tuple[float, float]:
     """When the first and the last of the choices came that are delivered together."""
     first, last = before
     return (first if 0 <= now - last < delivery.QUIET else now), now
-
-
-def _say(target: Target, told: Told) -> None:
-    each = told.recorded
-    level = {Outcome.ADOPTED: logging.DEBUG, Outcome.FAILED: logging.WARNING}
-    line = "%s: %s: %s → %s, %s (%s)%s"
-    reason = f": {each.reason}" if each.reason else ""
-    _log.log(
-        level.get(told.outcome, logging.INFO),
-        line,
-        target,
-        told.outcome,
-        each.before or "none",
-        each.after,
-        each.title,
-        each.why,
-        reason,
-    )
-
-
-def _failure(told: Told) -> str:
-    each = told.recorded
-    return f"{each.after} ({each.title}): {each.reason}"

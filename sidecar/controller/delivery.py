@@ -56,7 +56,7 @@ WouldSync = Callable[[], autosync.Answer]
 def next_step(situation: Situation, would_sync: WouldSync) -> Step:
     """What is to be done now. *would_sync* tells what automated sync would do."""
     target = situation.target
-    if target.deleting or _is_skipped(target):
+    if target.deleting or is_skipped(target):
         return Nothing()
     note = _adopt(situation) or _settle(situation)
     if note:
@@ -64,7 +64,7 @@ def next_step(situation: Situation, would_sync: WouldSync) -> Step:
     if target.application.hydrated:
         return _refuse(situation)
     sync = _sync(situation, would_sync)
-    if isinstance(sync, Note | Sync):
+    if isinstance(sync, Note | Sync | Intend):
         return sync
     asked = _refresh(situation)
     if isinstance(asked, Intend | Refresh):
@@ -96,6 +96,12 @@ def is_urgent(situation: Situation) -> bool:
 def is_recordable(wanted: Wanted) -> bool:
     """Whether *wanted* can be recorded; else nothing would keep it from being delivered twice."""
     return fits(_recorded(wanted, State.INTENDED, None))
+
+
+def is_skipped(target: Target) -> bool:
+    """Whether Argo CD looks at nothing; what is new waits for the annotation's end."""
+    value = (target.application.annotations or {}).get(autosync.SKIP_RECONCILE, "")
+    return value.lower() in ("true", "t", "1")
 
 
 def back_off(attempts: int) -> float:
@@ -229,10 +235,10 @@ def _intend(situation: Situation, due: Sequence[Recorded]) -> Intend:
     for each in due:
         intended = replace(each, attempts=each.attempts + 1, asked_at=situation.now, stamp=stamp)
         record = record.with_choice(_before(intended, target))
-    return Intend(record, stamp, again=any(each.attempts for each in due))
+    return Intend(record, stamp)
 
 
-def _sync(situation: Situation, would_sync: WouldSync) -> Note | Sync | Wait | None:
+def _sync(situation: Situation, would_sync: WouldSync) -> Note | Sync | Intend | Wait | None:
     """Have rendered choices synced; else until when to wait."""
     target = situation.target
     due = list(_in_state(situation.record, State.RENDERED))
@@ -249,17 +255,30 @@ def _sync(situation: Situation, would_sync: WouldSync) -> Note | Sync | Wait | N
 
 def _as_answered(
     situation: Situation, due: Sequence[Recorded], answer: autosync.Answer
-) -> Note | Sync | Wait | None:
+) -> Note | Sync | Intend | Wait | None:
     if isinstance(answer, autosync.Operation):
         return Sync(answer)
     if isinstance(answer, autosync.Deferral):
-        again = situation.now + RECHECK
-        return Wait(again if answer.until is None else min(answer.until, again), answer.why)
+        later = situation.now + RECHECK
+        return Wait(later if answer.until is None else min(answer.until, later), answer.why)
     if isinstance(answer, autosync.Acts):
+        again = _looked_for(situation, due) if answer.unseen else []
+        if again:
+            is_asked = refresh.asked_for(situation.target)
+            return None if is_asked else _intend(situation, again)
         return _delivered(situation, [(each, "") for each in due], Outcome.DELIVERED)
     if answer.why is autosync.Why.ERROR:
         return None  # it shows when that is over
     return _delivered(situation, [(each, answer.why) for each in due], Outcome.LEFT)
+
+
+def _looked_for(situation: Situation, due: Sequence[Recorded]) -> list[Recorded]:
+    """Those of *due* for which Argo CD may be asked to look once more, to be intended."""
+    return [
+        replace(each, state=State.INTENDED)
+        for each in due
+        if situation.is_wanted(each) and each.attempts < MOST_ATTEMPTS
+    ]
 
 
 def _delivered(
@@ -328,9 +347,3 @@ def _from(time: float, now: float) -> float:
 
 def _in_state(record: Record, *states: State) -> Iterator[Recorded]:
     return (each for each in record.choices if each.state in states)
-
-
-def _is_skipped(target: Target) -> bool:
-    """Whether Argo CD looks at nothing; what is new waits for the annotation's end."""
-    value = (target.application.annotations or {}).get(autosync.SKIP_RECONCILE, "")
-    return value.lower() in ("true", "t", "1")

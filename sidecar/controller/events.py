@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from cachetools import LRUCache
@@ -20,6 +19,7 @@ from sidecar.cluster.record_format import Recorded
 from sidecar.controller.limits import Bucket
 from sidecar.controller.model import Target
 from sidecar.kubernetes.errors import ClusterError, ConflictError
+from sidecar.kubernetes.instants import instant_of
 from sidecar.kubernetes.kinds import APPLICATIONS, EVENTS
 from sidecar.kubernetes.port import Cluster
 
@@ -72,7 +72,7 @@ class KubernetesEvents:
             _log.warning("%s: too many Events, one is left out: %s", target, message)
             return
         event = _event(target, kind, _cut(message), annotations)
-        event["firstTimestamp"] = event["lastTimestamp"] = _time(self._wall())
+        event["firstTimestamp"] = event["lastTimestamp"] = instant_of(self._wall())
         try:
             await self._tell(event)
         except ClusterError as error:
@@ -166,7 +166,3 @@ def _tag(reference: str) -> str:
 def _cut(message: str) -> str:
     line = printable(message)
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 
 from sidecar.controller.model import Target
+from sidecar.controller.refresh import reconciled_at
+from sidecar.kubernetes.instants import seconds_of
 
 _CODE = re.compile(r"\[RT(\d{3})\]")
 
@@ -58,6 +60,15 @@ class Healing:
     def again(self, now: float) -> Healing:
         """With one more at *now*."""
         return Healing(self.attempts + 1, now)
+
+
+def resumed(target: Target, now: float, wall: float) -> Healing:
+    """As if the last reconciliation of *target* was one: a process before this may have asked.
+
+    *now* is by the clock, *wall* in seconds since the epoch.
+    """
+    last = seconds_of(reconciled_at(target))
+    return Healing(1, now - max(0.0, wall - last)) if last else Healing()
 
 
 def ailment(target: Target) -> frozenset[str]:

@@ -65,10 +65,6 @@ class Reader:
         """What *look* came to; None before it was looked."""
         return self._verdicts.get(look.login, {}).get(look)
 
-    def verdicts(self, login: Login) -> Collection[Verdict]:
-        """What each look with *login* came to."""
-        return self._verdicts.get(login, {}).values()
-
     def forget(self, login: Login) -> None:
         """Nobody wants to know of *login*."""
         self._read_at.pop(login, None)

@@ -16,11 +16,12 @@ from functools import lru_cache
 from typing import Any
 
 from cmp.reference import InvalidReferenceError, Reference
+from sidecar.cluster.applications import REFRESH
+from sidecar.cluster.applications import REFRESH_TIMESTAMP as STAMP
 from sidecar.cluster.record_format import Recorded
 from sidecar.controller.model import Target
+from sidecar.kubernetes.instants import seconds_of
 
-REFRESH = "argocd.argoproj.io/refresh"
-STAMP = "argocd.argoproj.io/refresh-timestamp"
 HARD = "hard"
 # Seconds in which a refresh that was asked for begins, where reconciledAt has not moved: the last
 # reconciliation began in the same second.
@@ -91,7 +92,7 @@ def is_done(recorded: Recorded, target: Target) -> bool:
         return False
     if now != recorded.reconciled:
         return True
-    return int(recorded.asked_at) <= _seconds(now) <= recorded.asked_at + _BEGUN
+    return int(recorded.asked_at) <= seconds_of(now) <= recorded.asked_at + _BEGUN
 
 
 def is_taken_up(recorded: Recorded, target: Target) -> bool:
@@ -119,14 +120,6 @@ def _image(text: str) -> tuple[object, ...]:
     except InvalidReferenceError:
         return (text,)
     return reference.repository, reference.tag, reference.digest
-
-
-def _seconds(time: str) -> float:
-    """*time*, in RFC 3339, in seconds since the epoch; 0 for what is none."""
-    try:
-        return datetime.fromisoformat(time).timestamp()
-    except ValueError:
-        return 0
 
 
 def _text(value: Any) -> str:

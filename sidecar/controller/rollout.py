@@ -123,7 +123,13 @@ class Rollout:
     async def look(self, login: Login) -> Outcome:
         """Look at *login* now, and decide anew where that may change something."""
         outcome, changed = await self.reader.read(login, self._index.looks(login))
-        touched = set(self._index.users(changed))
+        looks = [look for look, _ in self._index.looks(login)]
+        if not looks:  # whoever wanted to know has gone meanwhile
+            self._forget(login)
+            return outcome
+        # Who came meanwhile was not read for, or what was read for them was replaced.
+        missed = [look for look in looks if self.reader.verdict(look) is None]
+        touched = set(self._index.users([*changed, *missed]))
         if outcome is Outcome.READ and self._unsettled:
             touched |= self._unsettled & self._index.users_of(login)
         for key in touched:
@@ -208,6 +214,9 @@ class Rollout:
 
     def _drop(self, login: Login) -> None:
         self.poller.drop(login)
+        self._forget(login)
+
+    def _forget(self, login: Login) -> None:
         self.reader.forget(login)
         self._readable.pop(login, None)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from cmp.errors import one_line
 from sidecar.cluster.record_format import Past
+from sidecar.kubernetes.instants import instant_of
 
 _MOST_TOLD = 5  # errors in a condition; the others are counted
 _LONGEST = 1000  # characters of each
@@ -56,19 +56,6 @@ def status_of(report: Report, before: Mapping[str, Any], now: float) -> Status:
 def says_more(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
     """Whether *now* says anything that *before* does not, besides when it was checked."""
     return {**now, "lastCheckedAt": ""} != {**before, "lastCheckedAt": ""}
-
-
-def instant_of(seconds: float) -> str:
-    """*seconds* since the epoch as the API server writes instants."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def seconds_of(instant: object) -> float:
-    """The other way; 0 for what is none."""
-    try:
-        return datetime.fromisoformat(str(instant)).timestamp()
-    except (ValueError, OverflowError):
-        return 0.0
 
 
 def _conditions(report: Report) -> list[Status]:

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from cmp.errors import RetagError, Severity
 from cmp.meter import Meter, Unmetered
 from cmp.rules import Resource
-from sidecar.cluster.record_format import Past, Record
+from sidecar.cluster.record_format import Past
 from sidecar.controller.records import Held
-from sidecar.controller.status import Report, says_more, seconds_of, status_of
+from sidecar.controller.status import Report, says_more, status_of
 from sidecar.controller.tally import Tally
 from sidecar.controller.targets import Key
 from sidecar.controller.updaters import Updater
 from sidecar.kubernetes import IMAGE_UPDATERS, AbsentError, Cluster, ClusterError
+from sidecar.kubernetes.instants import seconds_of
 
 _log = logging.getLogger("retag.status")
 
@@ -75,8 +76,8 @@ class Statuses:
             return  # of a record that is new here, nobody knows what was told already
         known = set(before.record.history)
         for past in now.record.history:
-            resource = None if past in known else _resource_of(past, now.record)
-            if resource is not None:
+            resource = _resource_of(past)
+            if past not in known and resource is not None:
                 waiting = self._updates[resource]
                 waiting.append(past)
                 del waiting[:-_MOST_UPDATES]
@@ -87,11 +88,17 @@ class Statuses:
         for key, updater in list(self._known.updaters.items()):
             if key not in resources:
                 continue  # it was not read yet
-            report = self._report(key, resources[key], updater, faults.get(key, ()))
-            status = status_of(report, updater.status, self._wall())
-            age = self._wall() - seconds_of(updater.status.get("lastCheckedAt"))
-            if says_more(status, updater.status) or age >= self._checked:
-                await self._write(key, status, len(report.updates))
+            try:
+                report = self._report(key, resources[key], updater, faults.get(key, ()))
+                await self._tell(key, updater, report)
+            except Exception:  # noqa: BLE001  # what one status has in it keeps nobody from others
+                _log.exception("the status of ImageUpdater %s/%s could not be told", *key)
+
+    async def _tell(self, key: Key, updater: Updater, report: Report) -> None:
+        status = status_of(report, updater.status, self._wall())
+        age = self._wall() - seconds_of(updater.status.get("lastCheckedAt"))
+        if says_more(status, updater.status) or age >= self._checked:
+            await self._write(key, status, len(report.updates))
 
     def _report(
         self, key: Key, resource: Resource, updater: Updater, faults: Iterable[str]
@@ -120,14 +127,14 @@ class Statuses:
         except AbsentError:
             pass  # it was deleted meanwhile
         except ClusterError as error:
-            self._tell(key, error)
+            self._complain(key, error)
             return
         self._refused.pop(key, None)
         if told:
             del self._updates[key][:told]
         self._meter.count("retag_status_writes_total", outcome="written")
 
-    def _tell(self, key: Key, error: RetagError) -> None:
+    def _complain(self, key: Key, error: RetagError) -> None:
         self._meter.count("retag_status_writes_total", outcome=error.code)
         if self._refused.get(key) != str(error):
             self._refused[key] = str(error)
@@ -136,11 +143,10 @@ class Statuses:
             )
 
 
-def _resource_of(past: Past, record: Record) -> Key | None:
-    """The ImageUpdater whose rule *past* of *record* is of; None for that of a file."""
-    rules = (each.choice.rule for each in record.choices if each.title == past.rule)
+def _resource_of(past: Past) -> Key | None:
+    """The ImageUpdater whose rule *past* is of."""
     try:
-        kind, namespace, name, *_ = json.loads(next(rules, ""))
+        _, namespace, name, *_ = json.loads(past.rule)
     except (ValueError, TypeError):
         return None
-    return (str(namespace), str(name)) if kind == IMAGE_UPDATERS.name else None
+    return str(namespace), str(name)

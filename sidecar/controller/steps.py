@@ -56,7 +56,6 @@ class Intend:
 
     record: Record
     stamp: str
-    again: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class Term:
         self._applications = Mirror(client, watched, meter=meter)
         self._projects = Mirror(client, Watched(PROJECTS, (argocd,), keep_project), meter=meter)
         self._held = Mirror(client, records.watched(argocd), meter=meter)
-        kept = Records(client, argocd, self._held)
+        kept = self._records = Records(client, argocd, self._held)
         self._deliverer = None if given.settings.dry_run else self._delivering(kept)
         self._tally = Tally()
         parts = Parts(
@@ -104,6 +104,7 @@ class Term:
             await rollout.idle()  # so that each repository is looked at once for all who want it
             tasks.append(group.create_task(rollout.poller.run()))
             if self._deliverer:
+                self._forget_gone(self._deliverer)
                 tasks.append(group.create_task(self._deliverer.run()))
             if self._given.settings.once:
                 await self._once()
@@ -111,6 +112,16 @@ class Term:
                 await self._tell()
             for task in tasks:
                 task.cancel()
+
+    def _forget_gone(self, deliverer: Deliverer) -> None:
+        """Delete the records of Applications that went while nobody watched.
+
+        Those of namespaces that are not watched may be there still.
+        """
+        watched = self._given.connected.applications
+        for key in self._records.keys() - self._applications.objects.keys():
+            if watched == ("",) or key[0] in watched:
+                deliverer.gone(key)
 
     async def _tell(self) -> None:
         """Say for ever what there is."""
@@ -187,12 +198,8 @@ def keep_target(control: str) -> Callable[[Object], Target | None]:
     """Keeps of Applications those that are ours; *control* is Argo CD's own namespace."""
 
     def keep(manifest: Object) -> Target | None:
-        try:
-            named = Application.from_manifest({"metadata": manifest.get("metadata")})
-            return target_of(manifest, instance_name(named, control))
-        except Exception:  # noqa: BLE001  # whatever is in there, the others are watched on
-            _log.exception("an Application cannot be read by a fault of Retag")
-            return None
+        named = Application.from_manifest({"metadata": manifest.get("metadata")})
+        return target_of(manifest, instance_name(named, control))
 
     return keep
 

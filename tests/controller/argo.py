@@ -102,10 +102,10 @@ class ArgoCD:
         """Whether it has an operation."""
         return "operation" in self.get(name)
 
-    def refresh(self, name: str, *, error: str = "") -> None:
+    def refresh(self, name: str, *, error: str = "", closed: bool = False) -> None:
         """Answer to the refresh that it waits for, or to none: a periodic one.
 
-        With *error* it cannot be rendered.
+        With *error* it cannot be rendered; *closed* is whether a sync window is.
         """
         found = self.get(name)
         annotations = found["metadata"].get("annotations") or {}
@@ -113,7 +113,7 @@ class ArgoCD:
             self.hard[name] += 1
             self._rendered[name] = self.newest[name]
         status = self._compared(name, found, error)
-        if status["sync"]["status"] == "OutOfSync" and _heals(found):
+        if status["sync"]["status"] == "OutOfSync" and _heals(found) and not closed:
             body = {"initiatedBy": {"automated": True}, "sync": {"revision": REVISION}}
             self.patch(name, {"operation": body})
         gone = {"metadata": {"annotations": {REFRESH: None}}}

@@ -237,6 +237,24 @@ def test_a_closed_window_defers_until_it_opens() -> None:
         assert found == expected
 
 
+@pytest.mark.parametrize(
+    ("reconciled", "unseen"),
+    [
+        ("1970-01-01T00:30:00Z", True),
+        ("1970-01-01T02:00:00Z", False),
+        ("", False),
+        ("made up", False),
+    ],
+    ids=["while it was closed", "since it opened", "never", "nobody knows"],
+)
+def test_after_a_closed_window_it_matters_when_argo_cd_has_looked(
+    reconciled: str, *, unseen: bool
+) -> None:
+    it = target(policy=SELF_HEAL, status={"reconciledAt": reconciled})
+
+    assert would_sync(it, deny("0 0 * * *"), 7300.0, changed=True) == Acts(unseen=unseen)
+
+
 def test_an_open_window_defers_nothing() -> None:
     assert isinstance(answer(project=deny("0 12 * * *")), Operation)
 

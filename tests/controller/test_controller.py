@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.cluster.record_format import SELECTOR, Record, config_map, name_of
 from tests.controller.argo import REFRESH, SOURCE, ArgoCD
 from tests.servers import images
 from tests.servers.controller import ControllerProcess, until
@@ -78,6 +79,11 @@ class World:
         path = _UPDATERS.format(self.namespace)
         status: dict[str, Any] = self.server.request("GET", f"{path}/rules").get("status", {})
         return status
+
+    def records(self) -> set[str]:
+        """The names of the records."""
+        path = f"/api/v1/namespaces/{self.namespace}/configmaps?labelSelector={SELECTOR}"
+        return {each["metadata"]["name"] for each in self.server.request("GET", path)["items"]}
 
     def versions(self) -> dict[str, str]:
         """The resourceVersion of each Application."""
@@ -278,6 +284,23 @@ def test_a_repository_that_answers_again_heals_who_could_not_be_rendered(world: 
         until(lambda: world.argo.is_asked("web"), lambda: controller.log)
 
     assert world.argo.get("web")["metadata"]["annotations"][REFRESH] == "hard"
+
+
+def test_records_of_applications_that_went_meanwhile_are_deleted(world: World) -> None:
+    world.push("1.0.0")
+    world.argo.make("web", image("1.0.0"))
+    world.rule()
+    elsewhere = f"{world.namespace}-other"
+    gone = [
+        Record(namespace=namespace, name="gone", uid="7")
+        for namespace in (world.namespace, elsewhere)
+    ]
+    world.server.apply(*(config_map(each, world.namespace) for each in gone))
+
+    with world.controller() as controller:
+        looks(controller, 1)
+        kept = {name_of(world.namespace, "web"), name_of(elsewhere, "gone")}
+        until(lambda: world.records() == kept, lambda: controller.log)
 
 
 def test_without_a_cluster_nothing_can_be_controlled(tmp_path: Path) -> None:

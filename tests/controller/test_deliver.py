@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -228,6 +229,42 @@ def test_a_closed_window_defers_the_sync_and_does_not_drop_it(api_server: ApiSer
     _deliver(api_server, "window", play)
 
 
+def test_with_self_heal_argo_cd_is_asked_to_look_once_a_window_has_opened(
+    api_server: ApiServer,
+) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"), automated={"selfHeal": True})
+        until = datetime.fromtimestamp(world.clock.now + 60, UTC)
+        closed = {
+            "kind": "deny",
+            "schedule": f"{until.minute} {until.hour} * * *",
+            "duration": "1h",
+            "applications": ["*"],
+        }
+        async with world.controller() as it:
+            it.project = {"spec": {"syncWindows": [closed]}}
+            world.clock.advance(120)
+            argo.newest["app"] = image("2")
+            it.want("app", wanted("2", "1"))
+            await it.after(2)
+            await it.until(lambda: argo.is_asked("app"))
+            world.clock.advance(2)
+            argo.refresh("app", closed=True)
+            await it.until(lambda: it.state("app") == "rendered")
+            await it.after(1800)
+            assert not argo.is_asked("app")
+            await it.after(3600)
+            await it.until(lambda: argo.is_asked("app"))
+            world.clock.advance(2)
+            argo.refresh("app")
+            argo.operate("app")
+            await it.until(lambda: it.state("app") == "delivered")
+        assert argo.hard == {"app": 2}
+
+    _deliver(api_server, "window-opens", play)
+
+
 def test_a_pending_refresh_of_others_is_waited_for(api_server: ApiServer) -> None:
     async def play(world: World) -> None:
         argo = world.argo
@@ -363,8 +400,9 @@ def test_an_error_that_is_over_is_healed_with_back_off(api_server: ApiServer) ->
     async def play(world: World) -> None:
         argo = world.argo
         argo.make("app", image("1"))
-        argo.refresh("app", error="exit status 5: no connection [RT540]")
         async with world.controller() as it:
+            argo.refresh("app", error="exit status 5: no connection [RT540]")
+            await it.seen("app", argo)
             for wait in (0, 60, 120):
                 it.deliverer.heal(it.target("app"), "RT540")
                 if wait:
@@ -382,6 +420,44 @@ def test_an_error_that_is_over_is_healed_with_back_off(api_server: ApiServer) ->
             assert not argo.is_asked("app")
 
     _deliver(api_server, "heal", play)
+
+
+def test_another_leader_heals_no_sooner_than_the_one_before_would(api_server: ApiServer) -> None:
+    error = "exit status 5: no connection [RT540]"
+
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"))
+        async with world.controller() as it:
+            argo.refresh("app", error=error)
+            await it.seen("app", argo)
+            it.deliverer.heal(it.target("app"), "RT540")
+            await it.until(lambda: argo.is_asked("app"))
+            await it.idle()
+            argo.refresh("app", error=error)
+        async with world.controller() as it:
+            it.deliverer.heal(it.target("app"), "RT540")
+            await it.after(59)
+            assert not argo.is_asked("app")
+            await it.after(1)
+            await it.until(lambda: argo.is_asked("app"))
+
+    _deliver(api_server, "heal-again", play)
+
+
+def test_what_argo_cd_does_not_look_at_is_not_healed(api_server: ApiServer) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"))
+        argo.refresh("app", error="exit status 5: no connection [RT540]")
+        skipped = {"argocd.argoproj.io/skip-reconcile": "true"}
+        argo.patch("app", {"metadata": {"annotations": skipped}})
+        async with world.controller() as it:
+            it.deliverer.heal(it.target("app"), "RT540")
+            await it.after(100)
+            assert it.cluster.writes == []
+
+    _deliver(api_server, "heal-skipped", play)
 
 
 def test_two_choices_in_a_row_are_two_refreshes_with_a_gap(api_server: ApiServer) -> None:

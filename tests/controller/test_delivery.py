@@ -337,6 +337,42 @@ def test_a_sync_that_is_none_of_ours_ends_the_delivery(
     assert told.recorded.state is State.DELIVERED
 
 
+def test_once_a_window_has_opened_argo_cd_is_asked_to_look() -> None:
+    record = recorded("2", State.RENDERED)
+    given = situation(target(sync="OutOfSync"), wanted("2", "1"), record=record)
+
+    asked = step(given, Acts(unseen=True))
+
+    assert isinstance(asked, Intend)
+    [intended] = asked.record.choices
+    assert (intended.state, intended.attempts) == (State.INTENDED, 2)
+    sent = replace(given, record=asked.record, unsent=asked.stamp)
+    assert step(sent, Acts(unseen=True)) == Refresh(asked.stamp)
+
+
+def test_a_look_that_is_asked_for_already_is_waited_for_after_a_window() -> None:
+    record = recorded("2", State.RENDERED)
+    looked = target(sync="OutOfSync", asked="normal")
+
+    assert step(situation(looked, wanted("2", "1"), record=record), Acts(unseen=True)) == Nothing()
+
+
+@pytest.mark.parametrize(
+    ("attempts", "choices"),
+    [(MOST_ATTEMPTS, [wanted("2", "1")]), (1, [])],
+    ids=["asked as often as may be", "nobody wants it any more"],
+)
+def test_in_vain_argo_cd_is_not_asked_to_look_after_a_window(
+    attempts: int, choices: list[Wanted]
+) -> None:
+    record = recorded("2", State.RENDERED, attempts=attempts)
+
+    noted = step(situation(target(sync="OutOfSync"), *choices, record=record), Acts(unseen=True))
+
+    assert isinstance(noted, Note)
+    assert noted.record.choices[0].state is State.DELIVERED
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [

@@ -245,6 +245,59 @@ def test_a_rule_that_is_edited_is_followed_with_what_was_read_before() -> None:
     play(it, story)
 
 
+def test_a_rule_that_comes_during_a_look_is_not_left_until_the_next() -> None:
+    it = world("1.0.0", "1.1.0", "2.0.0")
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        it.tags = slow = _Slow({APP: ["1.0.0", "1.1.0", "2.0.0"]}, at=1000.0)
+        looking = asyncio.create_task(it.rollout.look(LOGIN))
+        await slow.began.wait()
+        it.rollout.rules(rules(image(":2.x")))
+        assert await it.settled() == [("web", [])]
+        slow.go_on.set()
+        await looking
+        [(_, [wanted])] = await it.settled()
+        assert wanted.after == f"{APP}:2.0.0"
+
+    play(it, story)
+
+
+def test_of_a_repository_that_nobody_wants_after_a_look_nothing_is_remembered() -> None:
+    it = world("1.0.0")
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        [(look, _)] = it.rollout.plans[WEB].looks
+        it.tags = slow = _Slow({APP: ["1.0.0"]}, at=1000.0)
+        looking = asyncio.create_task(it.rollout.look(LOGIN))
+        await slow.began.wait()
+        it.rollout.application(WEB, it.targets.pop(WEB), None)
+        await it.settled()
+        slow.go_on.set()
+        await looking
+        assert it.rollout.reader.verdict(look) is None
+        assert await it.settled() == []
+
+    play(it, story)
+
+
+@dataclass
+class _Slow(Tags):
+    """A registry that answers when it is told to."""
+
+    began: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def list_tags(self, repository: Repository) -> Listing:
+        """The listing, then."""
+        self.began.set()
+        await self.go_on.wait()
+        return await super().list_tags(repository)
+
+
 def test_what_was_chosen_before_is_not_gone_back_from_until_it_is_gone() -> None:
     it = world("1.0.0", "1.1.0")
 
