@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from cmp.errors import RetagError, Severity
 from cmp.meter import Meter, Unmetered
 from cmp.rules import Resource
-from sidecar.cluster.record_format import Past
+from sidecar.cluster.record_format import Past, Record
 from sidecar.controller.records import Held
 from sidecar.controller.status import Report, says_more, status_of
 from sidecar.controller.tally import Tally
@@ -76,8 +76,8 @@ class Statuses:
             return  # of a record that is new here, nobody knows what was told already
         known = set(before.record.history)
         for past in now.record.history:
-            resource = _resource_of(past)
-            if past not in known and resource is not None:
+            resource = None if past in known else _resource_of(past, now.record)
+            if resource is not None:
                 waiting = self._updates[resource]
                 waiting.append(past)
                 del waiting[:-_MOST_UPDATES]
@@ -143,10 +143,11 @@ class Statuses:
             )
 
 
-def _resource_of(past: Past) -> Key | None:
-    """The ImageUpdater whose rule *past* is of."""
+def _resource_of(past: Past, record: Record) -> Key | None:
+    """The ImageUpdater whose rule *past* of *record* is of; None for that of a file."""
+    rules = (each.choice.rule for each in record.choices if each.title == past.rule)
     try:
-        _, namespace, name, *_ = json.loads(past.rule)
+        kind, namespace, name, *_ = json.loads(next(rules, ""))
     except (ValueError, TypeError):
         return None
-    return str(namespace), str(name)
+    return (str(namespace), str(name)) if kind == IMAGE_UPDATERS.name else None

@@ -10,7 +10,8 @@ import pytest
 
 from cmp.rules import Resource, rules_in
 from cmp.rules.read import rules_in as read
-from sidecar.cluster.record_format import Past, Record
+from cmp.store import LastGood
+from sidecar.cluster.record_format import Past, Record, Recorded, State
 from sidecar.controller.records import Held
 from sidecar.controller.status import Report, Status, says_more, status_of
 from sidecar.controller.statuses import CHECKED, Known, Statuses
@@ -24,6 +25,7 @@ from tests.metering import Metered
 NOW = 1_900_000_000.0
 KEY = ("argocd", "rules")
 RULE = '["ImageUpdater", "argocd", "rules", "*", "app"]'
+TITLE = "ImageUpdater argocd/rules, ref *, image app"
 
 
 def report(**more: Any) -> Report:
@@ -35,7 +37,7 @@ def past(after: str, *, at: float = NOW, before: str = "r.example.com/app:1.0.0"
     """An image that came to run."""
     return Past(
         at=at,
-        rule=RULE,
+        rule=TITLE,
         alias="app",
         image="r.example.com/app",
         before=before,
@@ -295,13 +297,15 @@ def test_what_came_to_run_is_told_with_the_resource_that_brought_it() -> None:
     assert world.written() == []
 
 
-@pytest.mark.parametrize("rule", ["no JSON", "7", "[]"])
+@pytest.mark.parametrize(
+    "rule", ["no JSON", "7", "[]", '["file", "argocd", "rules", "*", "app"]', ""]
+)
 def test_what_no_resource_brought_is_told_nowhere(rule: str) -> None:
     world = _World()
     world.written()
-    strange = Past(at=NOW, rule=rule, alias="", image="", before="", after="a:1", why="")
+    after = _held(past("r.example.com/app:1.2.0"), rule=rule)
 
-    world.statuses.recorded(("argocd", "retag.argocd.web"), _held(), _held(strange))
+    world.statuses.recorded(("argocd", "retag.argocd.web"), _held(), after)
 
     assert world.written() == []
 
@@ -315,6 +319,9 @@ def test_of_an_updater_its_status_is_kept_besides_what_it_states() -> None:
     assert keep_updater({**manifest, "status": {}}).rules == kept.rules
 
 
-def _held(*history: Past) -> Held:
-    record = Record(namespace="argocd", name="web", uid="u", history=history)
+def _held(*history: Past, rule: str = RULE) -> Held:
+    """As `delivery` records it: the history names the rule as people do, the choice does not."""
+    good = LastGood(rule, "f", "r.example.com/app", "1.2.0", None, NOW)
+    choice = Recorded(choice=good, state=State.DELIVERED, after="a:1", title=TITLE)
+    record = Record(namespace="argocd", name="web", uid="u", choices=(choice,), history=history)
     return Held("1", record)
