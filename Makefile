@@ -15,7 +15,7 @@ setup: $(VENV)/.runtime  ## .venv with the command `retag`
 
 dev: $(VENV)/.dev
 
-tools: dev  ## kustomize, helm, docker-registry and redis-server for the tests, where missing
+tools: dev  ## the programs that tests run against, where missing
 	@$(BIN)/python scripts/tools.py --into $(TOOLS)
 
 $(VENV)/.python:

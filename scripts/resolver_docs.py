@@ -1,4 +1,4 @@
-"""Writes the tables of docs/serve.md and docs/metrics.md from the code.
+"""Writes the tables of docs/serve.md, docs/controller.md and docs/metrics.md from the code.
 
     python scripts/resolver_docs.py [--check]
 
@@ -15,18 +15,18 @@ from pathlib import Path
 
 import click
 
-from cmp.cli.serve import command
+from cmp.cli import controller, serve
 from cmp.cli.updater import FLAGS
 from sidecar.metrics import METRICS
 
 _DOCS = Path(__file__).parent.parent / "docs"
-_PAGES = (_DOCS / "serve.md", _DOCS / "metrics.md")
+_PAGES = (_DOCS / "serve.md", _DOCS / "controller.md", _DOCS / "metrics.md")
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _PLACEHOLDERS = re.compile(r"(<\w+>(?:/<\w+>)*)")  # which Markdown takes for HTML
 
 
-def _flags() -> list[str]:
-    """The flags that have an effect."""
+def _flags(command: click.Command) -> list[str]:
+    """The flags of *command* that have an effect."""
     shown = [
         option
         for option in command.params
@@ -42,10 +42,12 @@ def _flags() -> list[str]:
 
 
 def _names(option: click.Option) -> str:
-    form = option.metavar or ("" if isinstance(option.type, click.Choice) else "PATH")
+    form = option.metavar or "PATH"
     if isinstance(option.type, click.Choice):
         form = r"\|".join(option.type.choices)
-    return ", ".join(f"`{name}`" for name in option.opts) + f" {form}"
+    elif option.is_flag or option.type is click.BOOL:
+        form = ""
+    return f"{', '.join(f'`{name}`' for name in option.opts)} {form}".rstrip()
 
 
 def _default(option: click.Option) -> str:
@@ -86,7 +88,12 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
 
 def page(text: str) -> str:
     """*text* with its tables written anew."""
-    tables = {"flags": _flags(), "ignored": _ignored(), "metrics": _metrics()}
+    tables = {
+        "flags": _flags(serve.command),
+        "controller": _flags(controller.command),
+        "ignored": _ignored(),
+        "metrics": _metrics(),
+    }
     return _TABLE.sub(lambda m: m[1] + "\n".join([*tables[m[2]], m[3]]), text)
 
 

@@ -29,6 +29,7 @@ def test_the_tables_of_flags_and_metrics_are_those_of_the_code() -> None:
     [
         ("serve.md", [f"--{flag.name}" for flag in FLAGS]),
         ("serve.md", ["--socket", "--rules", "--registries", "--health-probe-bind-address"]),
+        ("controller.md", ["--interval", "--once", "--dry-run", "--webhook-bind-address"]),
         ("metrics.md", [metric.name for metric in METRICS]),
     ],
 )
