@@ -38,6 +38,8 @@ QUIET, LONGEST = 2.0, 10.0  # seconds without a new choice, and since the first 
 # Seconds for which a normal refresh may be pending before it is made a hard one. It most likely
 # runs, and up to Argo CD 3.5 its end would take ours with it.
 PATIENCE = 10.0
+# Seconds in which Argo CD compares anew after an operation: until then the status is of before.
+SETTLING = 10.0
 RECHECK = 60.0  # seconds after which a deferred sync is looked at again: AppProjects change
 
 NOT_TAKEN_UP = (
@@ -215,11 +217,10 @@ def _refresh(situation: Situation) -> Intend | Refresh | Wait | None:
 def _to_ask(situation: Situation) -> tuple[list[Recorded], float | None]:
     """The choices for which a refresh is due, as they are to be intended; when others are."""
     record, now = situation.record, situation.now
-    first, last = (_from(each, now) for each in situation.came)
-    quiet = min(last + QUIET, first + LONGEST)
     times = [
-        (quiet, _recorded(wanted, State.INTENDED, record.of(key_of(wanted))))
+        (_quiet(situation, wanted), _recorded(wanted, State.INTENDED, record.of(key_of(wanted))))
         for wanted in situation.new
+        if wanted.before or not _may_show(situation.target)
     ]
     for each in _in_state(record, State.INTENDED, State.ASKED):
         open_ = situation.is_wanted(each) and each.stamp != situation.unsent
@@ -227,6 +228,23 @@ def _to_ask(situation: Situation) -> tuple[list[Recorded], float | None]:
             times.append((_due(each, situation), replace(each, state=State.INTENDED)))
     due = [each for time, each in times if time <= now]
     return due, min((time for time, _ in times if time > now), default=None)
+
+
+def _quiet(situation: Situation, wanted: Wanted) -> float:
+    """From when on *wanted*, which is new, may be asked for."""
+    first, last = (_from(each, situation.now) for each in situation.came)
+    quiet = min(last + QUIET, first + LONGEST)
+    if wanted.before or not _is_settling(situation):
+        return quiet
+    return max(quiet, refresh.ended_at(situation.target) + SETTLING)
+
+
+def _may_show(target: Target) -> bool:
+    """Whether *target* is about to run what is not live: Argo CD never compared it, or syncs it.
+
+    What Argo CD renders for a new Application is the choice already.
+    """
+    return not refresh.reconciled_at(target) or refresh.is_syncing(target)
 
 
 def _intend(situation: Situation, due: Sequence[Recorded]) -> Intend:
@@ -250,6 +268,8 @@ def _sync(situation: Situation, would_sync: WouldSync) -> Note | Sync | Intend |
         return _delivered(situation, begun, Outcome.DELIVERED)
     if not due or status != "OutOfSync":
         return None
+    if _is_settling(situation):
+        return Wait(refresh.ended_at(target) + SETTLING)
     return _as_answered(situation, due, would_sync())
 
 
@@ -347,3 +367,8 @@ def _from(time: float, now: float) -> float:
 
 def _in_state(record: Record, *states: State) -> Iterator[Recorded]:
     return (each for each in record.choices if each.state in states)
+
+
+def _is_settling(situation: Situation) -> bool:
+    """Whether an operation has just ended; one that a wrong clock has in the future has not."""
+    return 0 <= situation.now - refresh.ended_at(situation.target) < SETTLING

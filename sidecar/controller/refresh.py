@@ -79,6 +79,13 @@ def is_syncing(target: Target) -> bool:
     return target.operation is not None or phase in _RUNNING
 
 
+def ended_at(target: Target) -> float:
+    """When the last operation ended, in seconds since the epoch; 0 for none, or one that runs."""
+    if is_syncing(target):
+        return 0
+    return seconds_of(_mapping(target.status, "operationState").get("finishedAt"))
+
+
 def is_pending(recorded: Recorded, target: Target) -> bool:
     """Whether the refresh that was asked for is still to be done."""
     stamp = stamp_of(target)

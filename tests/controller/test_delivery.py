@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sidecar.cluster.record_format import MOST_CHOICES, Record, Recorded, State
 from sidecar.controller import delivery, refresh
 from sidecar.controller.autosync import Acts, Answer, Deferral, Operation, Refusal, Why
-from sidecar.controller.delivery import HYDRATED, MOST_ATTEMPTS, next_step
+from sidecar.controller.delivery import HYDRATED, MOST_ATTEMPTS, SETTLING, next_step
 from sidecar.controller.model import Target, Wanted, target_of
 from sidecar.controller.steps import (
     Intend,
@@ -200,6 +200,40 @@ DONE = {"reconciled": START + 3, "stamp": ""}
 )
 def test_the_next_step_is(given: Situation, expected: type[Step]) -> None:
     assert isinstance(step(given), expected)
+
+
+@pytest.mark.parametrize(
+    ("ended", "expected"),
+    [(START - 1, Wait), (START - SETTLING, Sync), (START + 3600, Sync), (None, Sync)],
+    ids=["just now", "a while ago", "in the future, by a wrong clock", "it does not say"],
+)
+def test_a_status_of_before_an_operation_starts_no_second_one(
+    ended: float | None, expected: type[Step]
+) -> None:
+    state = {"phase": "Succeeded", "startedAt": "earlier"}
+    state |= {} if ended is None else {"finishedAt": time(ended)}
+    stale = target(sync="OutOfSync", status={"operationState": state})
+
+    assert isinstance(step(situation(stale, record=recorded("2", State.RENDERED))), expected)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({"reconciledAt": None, "operationState": {}}, Nothing),
+        ({"operationState": {"phase": "Running", "startedAt": "now"}}, Nothing),
+        ({"operationState": {"phase": "Succeeded", "finishedAt": time(START - 1)}}, Wait),
+        ({"operationState": {"phase": "Succeeded", "finishedAt": time(START - 60)}}, Intend),
+        ({"operationState": {}}, Intend),
+    ],
+    ids=["never compared", "synced now", "synced just now", "synced long ago", "never synced"],
+)
+def test_a_new_application_is_not_asked_for_what_it_is_about_to_run(
+    status: dict[str, Any], expected: type[Step]
+) -> None:
+    new = target(sync="OutOfSync", status=status)
+
+    assert isinstance(step(situation(new, wanted("2"))), expected)
 
 
 @pytest.mark.parametrize(
