@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
-from collections.abc import AsyncIterator, Iterable
+import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,16 +21,17 @@ from cmp.cli.progress import progress
 from cmp.errors import printable
 from cmp.located import load_documents, read_text
 from cmp.registry.http.connections import Surroundings
-from cmp.registry.secrets import NoSecrets, SecretFiles
+from cmp.registry.secrets import Secrets
 from sidecar import settings
-from sidecar.cluster.connect import open_cluster
+from sidecar.cluster.connect import Connected, open_cluster
 from sidecar.cluster.flags import ClusterFlags
+from sidecar.cluster.secrets import secrets_of
 from sidecar.doctor import applications, here, installation, rights
 from sidecar.doctor.facts import Facts, gather
 from sidecar.doctor.flags import Known, check_flags
 from sidecar.doctor.pods import Workload, workload_of
 from sidecar.doctor.registries import check_registries
-from sidecar.doctor.result import Result, State
+from sidecar.doctor.result import Result, State, told_in_a_pod
 
 _PATH = click.Path(path_type=Path)
 _COLOURS = {State.OK: "green", State.WARNING: "yellow", State.ERROR: "red"}
@@ -72,16 +74,13 @@ def command(  # noqa: PLR0913  # click hands over each option by its name
       retag doctor --registries registries.conf
       retag doctor --manifest deployment.yaml
     """
-    surroundings = Surroundings(
-        secrets=SecretFiles(secrets) if secrets else NoSecrets(),
-        certificates=tls_certs if tls_certs.is_dir() else None,
-    )
     with progress("looking"):
         found = list(_here(socket, rules, registries, manifest))
         if not cluster.kubeconfig:  # else this machine is not the installation
             found += here.check_programs()
         listed = registries if registries and registries.exists() else None
-        found += asyncio.run(_asked(listed, surroundings, cluster))
+        certificates = tls_certs if tls_certs.is_dir() else None
+        found += asyncio.run(_asked(listed, secrets, certificates, cluster))
     if output == "json":
         print_json({"results": [asdict(each) for each in found]})
     else:
@@ -106,27 +105,42 @@ def _here(
 
 
 async def _asked(
-    registries: Path | None, surroundings: Surroundings, flags: ClusterFlags
+    registries: Path | None,
+    folder: Path | None,
+    certificates: Path | None,
+    flags: ClusterFlags,
 ) -> list[Result]:
-    found = []
-    if registries:
-        found += [each async for each in check_registries(registries, surroundings)]
-    return found + [each async for each in _in_cluster(flags)]
-
-
-async def _in_cluster(flags: ClusterFlags) -> AsyncIterator[Result]:
-    """What the cluster tells, if there is one."""
+    """What registries and the cluster tell; the latter's Secrets are those that Retag may read."""
     connected = open_cluster(flags, os.environ)
-    if connected is None:
-        return
+    found: list[Result] = []
     try:
-        facts = await gather(
-            connected.client, connected.argocd, connected.rules, connected.applications
-        )
+        if registries:
+            secrets = _secrets(folder, connected)
+            surroundings = Surroundings(secrets=secrets, certificates=certificates)
+            found += [each async for each in check_registries(registries, surroundings)]
+        if connected:
+            found += await _in_cluster(connected, in_pod=flags.kubeconfig is None)
     finally:
-        await connected.client.aclose()
-    for each in judged(facts, datetime.now(UTC)):
-        yield each
+        if connected:
+            await connected.client.aclose()
+    return found
+
+
+def _secrets(folder: Path | None, connected: Connected | None) -> Secrets:
+    if connected is None:
+        return secrets_of(folder, None, None, time.monotonic)
+    allowed = connected.secrets
+    # The namespace of a kubeconfig is not that of the Pods, where theirs is the default.
+    namespaces = None if allowed is None else allowed | {connected.argocd}
+    return secrets_of(folder, connected.client, namespaces, time.monotonic)
+
+
+async def _in_cluster(connected: Connected, *, in_pod: bool) -> list[Result]:
+    facts = await gather(
+        connected.client, connected.argocd, connected.rules, connected.applications
+    )
+    found = list(judged(facts, datetime.now(UTC)))
+    return told_in_a_pod(found) if in_pod else found
 
 
 def judged(facts: Facts, now: datetime) -> Iterable[Result]:

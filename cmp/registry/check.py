@@ -160,6 +160,8 @@ async def _login(checked: Checked, ping: HttpResponse) -> Answer:
     if response.status != 200:
         return Answer("login", State.FAILED, f"GET {_PING} has status {response.status} with it")
     took = response.seconds - ping.seconds
+    if took >= _SLOW_LOGIN:  # once may be a busy machine
+        took = (await checked.api.call(Call("GET", _PING))).seconds - ping.seconds
     if ping.status == 200:
         return Answer("login", State.OK, f"not refused ({kind}), where anybody is let in")
     accepted = f"accepted ({kind})"

@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from sidecar.kubernetes import ClusterError
 
+_UNREAD = "RT113"
+# What Retag itself does not need to read.
+_OTHERS = frozenset({"kind", "rights", "repo-server", "controller", "settings"})
 _SHOWN = 5  # names; whoever has a thousand of them needs none of the others
 
 
@@ -48,7 +51,21 @@ def wrong(code: str, subject: str, what: str, remedy: str) -> Result:
 def unread(subject: str, error: ClusterError) -> Result:
     """What the account may not look at, or what the cluster has no such kind of."""
     what = f"cannot be looked at: {error.what}"
-    return Result(subject, State.WARNING, what, "run it as an account that may read this", "RT113")
+    return Result(subject, State.WARNING, what, "run it as an account that may read this", _UNREAD)
+
+
+def told_in_a_pod(found: Iterable[Result]) -> list[Result]:
+    """*found* as it is told in a Pod, whose account may not read how Retag is installed.
+
+    deploy/ gives neither account that right, so nothing is wrong where they lack it.
+    """
+    every = list(found)
+    hidden = {each.subject for each in every if each.code == _UNREAD and each.subject in _OTHERS}
+    told = [each for each in every if each.subject not in hidden or each.code != _UNREAD]
+    if hidden:
+        what = f"not looked at from here: {naming(hidden)}; --kubeconfig names who may read that"
+        told.append(well("cluster", what))
+    return told
 
 
 def naming(names: Iterable[str]) -> str:

@@ -15,7 +15,10 @@ import pytest
 import yaml
 
 from tests.deploy.rendering import DEPLOY
+from tests.servers.access import Htpasswd
 from tests.servers.kubernetes import ApiServer
+from tests.servers.model import Model
+from tests.servers.zot import ZotServer
 
 RETAG = Path(sys.executable).parent / "retag"
 NAME = "imageupdaters.argocd-image-updater.argoproj.io"
@@ -117,3 +120,24 @@ def test_a_registry_of_registries_conf_is_asked(tmp_path: Path) -> None:
     done = doctor("--registries", "registries.conf", folder=tmp_path)
 
     assert "ok       here" in done.stdout
+
+
+def test_a_login_is_read_from_the_secret_in_the_cluster(empty: ApiServer, tmp_path: Path) -> None:
+    empty.start()
+    named = {"name": "zot-login", "namespace": "argocd"}
+    login = {"apiVersion": "v1", "kind": "Secret", "metadata": named}
+    empty.apply({**login, "stringData": {"it": "made-up-user:made-up-password"}})
+    with ZotServer(Model(), access=Htpasswd({"made-up-user": "made-up-password"})) as zot:
+        entry = {"name": "zot", "prefix": "registry.example.com", "api_url": zot.url}
+        entry["credentials"] = "secret:argocd/zot-login#it"
+        (tmp_path / "registries.conf").write_text(json.dumps({"registries": [entry]}))
+        # Whoever calls it from a laptop has another namespace in mind, or none.
+        path = empty.kubeconfig_for(empty.token, "laptop", "default")
+
+        done = doctor(
+            *("--kubeconfig", str(path), "--argocd-namespace", "argocd"),
+            *("--registries", "registries.conf"),
+            folder=tmp_path,
+        )
+
+    assert "login: accepted (basic)" in done.stdout

@@ -9,7 +9,7 @@ import pytest
 
 from cmp.cli.doctor import judged
 from sidecar.doctor.installation import leads
-from sidecar.doctor.result import State
+from sidecar.doctor.result import State, told_in_a_pod
 from tests.doctor.conftest import NOW, Installation, application, lease, updater
 
 SERVER = "apis/apps/v1/deployments/argocd-repo-server"
@@ -287,6 +287,26 @@ def test_the_resolver_itself_sees_what_concerns_it(installation: Installation) -
     seen = {each.subject for each in results if each.state is State.OK}
     assert seen == {"Applications"}
     assert {each.code for each in results} == {"RT113", ""}
+
+
+def test_who_may_not_read_the_lease_does_not_say_that_nobody_leads(
+    installation: Installation,
+) -> None:
+    installation.put(application("my-manual", syncPolicy={"automated": {}}))
+    token = installation.server.token_of(installation.name, "argocd-repo-server")
+
+    results = told_in_a_pod(judged(installation.facts(token), NOW))
+
+    assert {each.code for each in results} == {""}
+    assert results[-1].subject == "cluster"
+    assert "controller, kind, repo-server" in results[-1].what
+
+
+def test_what_the_account_of_a_pod_lacks_itself_is_told(installation: Installation) -> None:
+    results = told_in_a_pod(judged(installation.facts(_may(installation, "nobody", "pods")), NOW))
+
+    unread = {each.subject for each in results if each.code == "RT113"}
+    assert unread == {"Applications", "ImageUpdaters"}
 
 
 @pytest.mark.parametrize(
