@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -140,6 +140,13 @@ def play(world: World, story: Callable[[], Coroutine[Any, Any, None]]) -> None:
         await asyncio.gather(running, return_exceptions=True)
 
     asyncio.run(run())
+
+
+@pytest.fixture(autouse=True)
+def _without_faults(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A fault of the program ends no story, since one Application may not hold up others."""
+    yield
+    assert "by a fault of Retag" not in caplog.text
 
 
 def world(*tags: str, ruleset: RuleSet | None = None, earlier: Iterable[LastGood] = ()) -> World:
@@ -406,7 +413,7 @@ def test_a_pin_of_a_rule_is_wanted_without_a_registry() -> None:
     play(it, story)
 
 
-def test_a_rule_that_is_suspended_or_disabled_wants_nothing_and_says_why() -> None:
+def test_a_rule_that_is_suspended_or_disabled_wants_nothing() -> None:
     off = image(more=", suspend: true")
     bad = f'{{alias: bad, imageName: "registry.example.com/other:1.x"{settings("minAge: x")}}}'
     it = world(ruleset=rules(off, bad))
@@ -414,6 +421,28 @@ def test_a_rule_that_is_suspended_or_disabled_wants_nothing_and_says_why() -> No
     async def story() -> None:
         it.put(running("1.0.0"))
         assert await it.settled() == [("web", [])]
+
+    play(it, story)
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        pytest.param(
+            image(":1.x.y.z"), "is not a version constraint", id="a constraint that is none"
+        ),
+        pytest.param(image(more=', pin: "a b"'), "'a b' is not a tag", id="a pin that is no tag"),
+    ],
+)
+def test_a_rule_that_cannot_choose_says_why(broken: str, why: str) -> None:
+    it = world("1.0.0", "1.1.0", ruleset=rules(broken))
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        assert await it.settled() == [("web", [])]
+        assert all(wanted == [] for _, wanted in await it.look())
+        [[fault]] = it.rollout.faults().values()
+        assert why in fault
 
     play(it, story)
 
@@ -454,6 +483,7 @@ def test_a_bug_in_one_application_keeps_nobody_from_others(
 
     play(it, story)
     assert "by a fault of Retag" in caplog.text
+    caplog.clear()
 
 
 def test_an_application_that_changes_while_it_is_decided_is_decided_again() -> None:
@@ -520,6 +550,22 @@ def test_who_could_not_be_rendered_is_healed_once_what_failed_answers(
         assert len(it.delivered.healed) == before
         await it.look()
         assert it.delivered.healed[-1] == ("web", code)
+
+    play(it, story)
+
+
+def test_who_still_cannot_be_rendered_is_healed_again_at_each_look() -> None:
+    it = world("1.0.0")
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        await it.look()
+        it.put(sick("RT540"))
+        await it.settled()
+        assert it.delivered.healed == [("web", "RT540")]
+        assert await it.look() == [], "nothing has changed"
+        assert it.delivered.healed == [("web", "RT540")] * 2
 
     play(it, story)
 
