@@ -9,6 +9,9 @@ from typing import Any
 # The keys of a source that fix its tool, and Argo CD's name of that source type.
 _TOOLS = {"helm": "Helm", "kustomize": "Kustomize", "plugin": "Plugin"}
 
+# Of those that run, which are looked at one by one: an Application has some hundreds at most.
+_MOST_IMAGES = 5000
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -67,7 +70,7 @@ class Application:
             project=_text(spec, "project"),
             labels=_texts(_mapping(metadata, "labels")),
             annotations=_texts(_mapping(metadata, "annotations")),
-            images=tuple(map(str, _items(_mapping(status, "summary"), "images"))),
+            images=tuple(map(str, _items(_mapping(status, "summary"), "images")[:_MOST_IMAGES])),
             variables=tuple(name for source in sources for name in _variables(source)),
             sources=tuple(_source(source) for source in sources if isinstance(source, dict)),
             source_types=tuple(str(each or "") for each in types),

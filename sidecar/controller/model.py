@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from cmp.rules.application import Application
 from cmp.store import LastGood
 
+_log = logging.getLogger("retag.controller")
+
 PLUGIN = "retag"  # as Applications name it: plugin.yaml has no version, which would be part of it
 
-# What is kept of `status.operationState`; the rest is results of resources, by far the largest.
-_OPERATION_STATE = ("phase", "message", "startedAt", "finishedAt", "retryCount", "operation")
+# What is kept of `status.sync` and `status.operationState`; the rest repeats the spec, or is
+# results of resources, by far the largest.
+_SYNC = ("status", "revision", "revisions")
+_OPERATION_STATE = ("phase", "startedAt", "finishedAt")
 _SYNC_RESULT = ("revision", "revisions", "source", "sources")
 # A line of Retag's has 2,000 characters and its code at the end, after a page of Argo CD's own.
 _LONGEST_MESSAGE = 8000
+_MOST_CONDITIONS = 20  # of errors: Argo CD has some ten types of them
+# Bytes of what is kept of an Application, as JSON: in memory it takes up to twenty times as much.
+# The plugin itself is given no more than 128 KiB of parameters.
+LARGEST = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +35,8 @@ class Target:
 
     *application* is what rules see of it, *instance* Argo CD's instance name, *version* its
     resourceVersion. *spec* and *operation* are as they stand, *status* without what is large and
-    not looked at: sync, operationState (with syncResult), reconciledAt, conditions, health,
-    summary, and of resources those that are not in sync or need pruning.
+    not looked at: sync, operationState (with syncResult), reconciledAt, types and messages of
+    errors among the conditions, and of resources only which are not in sync or need pruning.
     """
 
     application: Application
@@ -84,12 +95,20 @@ def is_ours(source: Mapping[str, Any]) -> bool:
 
 
 def target_of(manifest: Mapping[str, Any], instance: str) -> Target | None:
-    """The Application in *manifest* (JSON); None if no source of it names the plugin."""
+    """The Application in *manifest* (JSON); None if no source of it names the plugin.
+
+    None too where more than `LARGEST` would be kept of it: who may write Applications could fill
+    the memory of whoever watches all.
+    """
     spec = _mapping(manifest, "spec")
     if not any(map(is_ours, sources_of(spec))):
         return None
     metadata = _mapping(manifest, "metadata")
     operation = manifest.get("operation")
+    status = _status(_mapping(manifest, "status"))
+    if len(msgspec.json.encode([spec, operation, {**status, "resources": None}])) > LARGEST:
+        _log.warning("Application %s is left alone: it is too large", "/".join(_key(metadata)))
+        return None
     return Target(
         application=Application.from_manifest(manifest),
         instance=instance,
@@ -99,32 +118,58 @@ def target_of(manifest: Mapping[str, Any], instance: str) -> Target | None:
         deleting=bool(metadata.get("deletionTimestamp")),
         spec=spec,
         operation=operation if isinstance(operation, dict) else None,
-        status=_status(_mapping(manifest, "status")),
+        status=status,
     )
 
 
+def _key(metadata: Mapping[str, Any]) -> tuple[str, str]:
+    return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
+
+
 def _status(status: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: status[key] for key in ("sync", "reconciledAt", "health") if key in status}
+    kept: dict[str, Any] = {"reconciledAt": status.get("reconciledAt")}
+    kept["sync"] = _part(_mapping(status, "sync"), _SYNC)
     state = _mapping(status, "operationState")
     if state:
-        result = _mapping(state, "syncResult")
-        kept["operationState"] = {
-            **{key: state[key] for key in _OPERATION_STATE if key in state},
-            "syncResult": {key: result[key] for key in _SYNC_RESULT if key in result},
-        }
+        result = _part(_mapping(state, "syncResult"), _SYNC_RESULT)
+        kept["operationState"] = {**_part(state, _OPERATION_STATE), "syncResult": result}
     kept["conditions"] = [
-        {**each, "message": str(each.get("message") or "")[:_LONGEST_MESSAGE]}
-        for each in status.get("conditions") or ()
-        if isinstance(each, dict)
-    ]
+        {"type": each.get("type"), "message": str(each.get("message") or "")[:_LONGEST_MESSAGE]}
+        for each in _items(status, "conditions")
+        if isinstance(each, dict) and str(each.get("type")).endswith("Error")
+    ][:_MOST_CONDITIONS]
+    resources = _items(status, "resources")
     kept["resources"] = [
-        each
-        for each in status.get("resources") or ()
-        if isinstance(each, dict)
-        and (each.get("status") != "Synced" or each.get("requiresPruning"))
+        _RESOURCES[synced, prunes]
+        for synced, prunes in map(_resource, resources)
+        if prunes or not synced
     ]
-    kept["resourceCount"] = len(status.get("resources") or ())
+    kept["resourceCount"] = len(resources)
     return kept
+
+
+# An Application may have many thousands: equal ones are one object.
+_RESOURCES = {
+    (synced, prunes): {"status": "Synced" if synced else "OutOfSync", "requiresPruning": prunes}
+    for synced in (False, True)
+    for prunes in (False, True)
+}
+
+
+def _resource(resource: Any) -> tuple[bool, bool]:
+    """Whether it is in sync, and whether it needs pruning; what is no resource asks nothing."""
+    if not isinstance(resource, dict):
+        return True, False
+    return resource.get("status") == "Synced", bool(resource.get("requiresPruning"))
+
+
+def _part(parent: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    return {key: parent[key] for key in keys if key in parent}
+
+
+def _items(parent: Mapping[str, Any], key: str) -> list[Any]:
+    value = parent.get(key)
+    return value if isinstance(value, list) else []
 
 
 def _mapping(parent: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sidecar.kubernetes.errors import (
     ConflictError,
     ForbiddenError,
     GoneError,
+    OversizedError,
     RefusedError,
     UnservedError,
 )
@@ -109,6 +110,12 @@ def nonsense(what: str, why: str) -> ClusterError:
     """That the answer is not one of an API server."""
     said = f"cannot {what}: the answer is none of an API server's: {why}"
     return ClusterError("RT658", said, remedy=_PROXY)
+
+
+def oversized(what: str, most: int) -> OversizedError:
+    """That the answer has more than *most* bytes."""
+    said = f"cannot {what}: the answer has more than {most} bytes"
+    return OversizedError("RT658", said, remedy=_PROXY)
 
 
 def _decoded(body: bytes | bytearray, kind: type[_Read], what: str) -> _Read:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from sidecar.kubernetes import account
 from sidecar.kubernetes.account import Account
 from sidecar.kubernetes.answers import read_answer, read_change, read_object, read_page
-from sidecar.kubernetes.errors import RefusedError
+from sidecar.kubernetes.errors import OversizedError, RefusedError
 from sidecar.kubernetes.exchange import Exchange, Question
 from sidecar.kubernetes.kinds import Kind
 from sidecar.kubernetes.port import Change, Happened, Object, Page, Patch
@@ -33,8 +33,11 @@ WATCHED = 240  # seconds that a watch lasts; the API server's own choice is 300 
 # minute, so this one is dead.
 SILENCE = WATCHED + 30.0
 # Bytes of one object: etcd takes 1.5 MiB by default, some 2 MiB as JSON. So much a line of a
-# watch may have, and a page of a listing so much for each of its objects.
+# watch may have.
 LARGEST = 2 * 1024 * 1024
+# Bytes of a page, which in memory takes up to twenty times as much. Where objects are so large, of
+# whoever may write them, fewer are asked for at a time.
+LARGEST_PAGE = 4 * LARGEST
 
 _JSON_PATCH = "application/json-patch+json"
 _MERGE_PATCH = "application/merge-patch+json"
@@ -83,15 +86,21 @@ class Client:
         self, kind: Kind, namespace: str, /, *, labels: str = ""
     ) -> AsyncIterator[Page]:
         """All objects that have *labels*, of one moment."""
-        query = {"limit": str(PAGE), **_selecting(labels)}
-        following = "first"
+        query, limit, following = _selecting(labels), PAGE, "first"
         while following:
+            query["limit"] = str(limit)
             question = _question("GET", kind, namespace, query=query)
-            page, following = read_page(
-                await self._exchange.body(question, PAGE * LARGEST), question.what
-            )
+            try:
+                body = await self._exchange.body(question, LARGEST_PAGE)
+            except OversizedError:
+                if limit == 1:
+                    raise
+                limit = max(1, limit // 8)
+                continue
+            page, following = read_page(body, question.what)
             yield page
             query["continue"] = following
+            limit = min(2 * limit, PAGE)
 
     async def watch(
         self, kind: Kind, namespace: str, version: str, /, *, labels: str = ""

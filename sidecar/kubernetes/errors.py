@@ -31,3 +31,7 @@ class GoneError(ClusterError):
 
 class RefusedError(ClusterError):
     """400, 413, 422: the object, or the patch, is not accepted; asking again changes nothing."""
+
+
+class OversizedError(ClusterError):
+    """The answer has more bytes than are taken."""

@@ -12,8 +12,8 @@ import httpx2
 import msgspec
 
 from sidecar.kubernetes.account import Account
-from sidecar.kubernetes.answers import nonsense, refusal, unreachable
-from sidecar.kubernetes.errors import ClusterError
+from sidecar.kubernetes.answers import nonsense, oversized, refusal, unreachable
+from sidecar.kubernetes.errors import ClusterError, OversizedError
 
 # Times the time-out. For an answer to begin: the connection, TLS and the answer have one each, and
 # only httpx itself closes a connection whose TLS does not come about.
@@ -91,12 +91,19 @@ class Exchange:
                 if answer.headers.get("content-encoding", "identity") != "identity":
                     raise nonsense(question.what, "it is compressed, which was not asked for")
                 if not answer.is_success:
-                    async with asyncio.timeout(self._timeout):
-                        body = await _read(answer, _LARGEST_REFUSAL, question.what)
+                    body = await self._refusal(answer, question.what)
                     raise refusal(answer.status_code, body, question.what, secret)
                 yield answer
             finally:
                 await answer.aclose()
+
+    async def _refusal(self, answer: httpx2.Response, what: str) -> bytearray:
+        """What *answer* says. An endless one is nonsense, and no listing that is too large."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await _read(answer, _LARGEST_REFUSAL, what)
+        except OversizedError as error:
+            raise nonsense(what, "a refusal without an end") from error
 
     async def _asked(self, question: Question) -> tuple[httpx2.Response, str]:
         """The answer's head, and the credential it was asked with.
@@ -175,7 +182,7 @@ async def _read(answer: httpx2.Response, most: int, what: str) -> bytearray:
         async for chunk in chunks:
             body += chunk
             if len(body) > most:
-                raise nonsense(what, f"it has more than {most} bytes")
+                raise oversized(what, most)
     return body
 
 

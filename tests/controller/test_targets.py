@@ -272,7 +272,7 @@ def _freeze(value: str) -> dict[str, str]:
     ids=["as many as are compared", "one rule more", "one running tag more"],
 )
 def test_rules_for_one_repository_are_compared_as_long_as_they_are_few(
-    rivals: int, running: int, left: bool
+    rivals: int, running: int, *, left: bool
 ) -> None:
     ruled = [image(f":{number}.x", alias=f"a{number}") for number in range(1, rivals + 1)]
     runs = tuple(f"{APP}:1.{number}.0" for number in range(running))

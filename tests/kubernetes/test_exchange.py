@@ -105,10 +105,31 @@ def test_no_answer_at_all_is_a_cluster_error(
 
 def test_a_page_without_an_end_is_given_up(tmp_path: Path) -> None:
     with (
-        LoopbackServer(lambda _: said(b" " * (client_module.PAGE * LARGEST + 1))) as server,
-        pytest.raises(ClusterError, match=r"it has more than \d+ bytes.*RT658"),
+        LoopbackServer(lambda _: said(b" " * (client_module.LARGEST_PAGE + 1))) as server,
+        pytest.raises(ClusterError, match=r"the answer has more than \d+ bytes.*RT658"),
     ):
         asked(client(tmp_path, server.url), listed)
+    limits = [dict(each.request.query)["limit"] for each in server.requests]
+    assert limits == ["50", "6", "1"]
+
+
+def test_of_large_objects_fewer_are_asked_for_at_a_time(tmp_path: Path) -> None:
+    count, large = 30, "x" * (LARGEST // 4)
+
+    def answer(request: Request) -> Response:
+        query = dict(request.query)
+        first = int(query.get("continue", "0"))
+        last = min(first + int(query["limit"]), count)
+        items = [{"metadata": {"name": f"a{n}"}, "spec": large} for n in range(first, last)]
+        metadata = {"resourceVersion": "1", "continue": str(last) if last < count else ""}
+        return said(json.dumps({"metadata": metadata, "items": items}).encode())
+
+    with LoopbackServer(answer) as server:
+        found = asked(client(tmp_path, server.url), listed)
+
+    assert [each["metadata"]["name"] for each in found] == [f"a{n}" for n in range(count)]
+    limits = [dict(each.request.query)["limit"] for each in server.requests]
+    assert limits == ["50", "6", "12", "24"]
 
 
 def test_the_token_is_sent_and_an_error_that_repeats_it_is_masked(tmp_path: Path) -> None:
