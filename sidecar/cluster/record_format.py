@@ -36,6 +36,7 @@ _LONGEST = 1024  # characters of one text, much more than any name has
 _LONGEST_WHY = 500
 _KEY = "record"
 _LONGEST_NAME = 253
+_KEPT_OF_NAME = 200  # characters of one that is longer
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 _Value = TypeVar("_Value")
@@ -153,13 +154,18 @@ def fits(recorded: Recorded) -> bool:
 
 
 def name_of(namespace: str, application: str) -> str:
-    """The name of the ConfigMap with the record of an Application."""
+    """The name of the ConfigMap with the record of an Application, and of no other.
+
+    All begin with `retag.`, which the account's policy asks for. A shortened one has one dot, and
+    the others two at least.
+    """
     plain = f"retag.{namespace}.{application}"
     if len(plain) <= _LONGEST_NAME and _NAME.fullmatch(plain):
         return plain
     digest = hashlib.sha256(f"{namespace}/{application}".encode()).hexdigest()[:16]
-    kept = re.sub(r"[^a-z0-9]+", "-", plain.lower())[: _LONGEST_NAME - 17].rstrip("-")
-    return f"{kept}-{digest}"
+    text = f"{namespace}.{application}".lower()
+    kept = re.sub(r"[^a-z0-9]+", "-", text).strip("-")[:_KEPT_OF_NAME].rstrip("-")
+    return f"retag.{kept}-{digest}" if kept else f"retag.{digest}"
 
 
 def config_map(record: Record, namespace: str) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def _event(
         "apiVersion": EVENTS.api_version,
         "kind": EVENTS.name,
         "metadata": {
-            "name": f"{name[: _LONGEST_NAME - 17]}.{suffix}",
+            "name": f"{name[: _LONGEST_NAME - 17].rstrip('-.')}.{suffix}",
             "namespace": namespace,
             "annotations": dict(annotations),
         },

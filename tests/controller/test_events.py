@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -163,3 +164,19 @@ def test_what_ran_and_is_no_reference_has_no_tag(api_server: ApiServer) -> None:
     [event] = Place(api_server, "events-odd").play(tell)
 
     assert event["metadata"]["annotations"]["argocd-image-updater.image-0/old-tag"] == ""
+
+
+@pytest.mark.parametrize("cut", ["-", "."])
+def test_an_event_of_a_long_name_has_a_name_that_kubernetes_takes(
+    api_server: ApiServer, cut: str
+) -> None:
+    name = "a" * 235 + cut + "b" * 17
+
+    async def tell(events: KubernetesEvents, target: Target) -> None:
+        long = replace(target, application=replace(target.application, name=name))
+        await events.failed(long, "of no use")
+
+    place = Place(api_server, f"long-names-{ord(cut)}")
+    (event,) = place.play(tell)
+
+    assert event["involvedObject"]["name"] == name

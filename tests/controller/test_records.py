@@ -246,11 +246,34 @@ def test_a_record_has_a_name_that_kubernetes_takes(
     assert read.record == record
 
 
+# A name may hold dots, a namespace not.
+NAMESPACES = st.text("a-", min_size=1, max_size=3)
+NAMES = st.text("a-.", min_size=1, max_size=5) | st.just("a" * 260)
+
+
 def test_names_that_are_cut_stay_different() -> None:
     names = {name_of("argocd", "a" * 300 + str(number)) for number in range(20)}
 
     assert len(names) == 20
     assert all(len(name) <= 253 for name in names)
+
+
+@given(NAMESPACES, NAMES, NAMESPACES, NAMES)
+def test_each_application_has_a_name_of_its_own_that_the_policy_allows(
+    namespace: str, name: str, other: str, more: str
+) -> None:
+    one, two = (namespace, name), (other, more)
+
+    assert name_of(*one).startswith("retag.")
+    assert len(name_of(*one)) <= 253
+    assert (name_of(*one) == name_of(*two)) == (one == two)
+
+
+def test_no_name_that_is_cut_is_that_of_another_application() -> None:
+    cut = name_of("argocd", "a." * 120 + "b")
+
+    assert cut.startswith("retag.argocd-a-a")
+    assert cut.count(".") == 1
 
 
 def test_a_record_under_a_name_that_is_not_its_own_is_none() -> None:
