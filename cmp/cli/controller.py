@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cmp.cli import updater
-from cmp.cli.cluster import cluster_options
+from cmp.cli.cluster import resident_options
 from cmp.cli.options import SECRETS_HELP, TLS_HELP
 from cmp.cli.webhook import webhook_options
 from sidecar import settings
@@ -23,7 +23,7 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@cluster_options
+@resident_options
 @click.option(
     "--interval",
     default=INTERVAL,

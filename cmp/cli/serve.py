@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from cmp.cli import updater
-from cmp.cli.cluster import cluster_options
+from cmp.cli.cluster import resident_options
 from cmp.cli.options import SECRETS_HELP, TLS_HELP
 from sidecar import settings
 from sidecar.cluster.flags import ClusterFlags
@@ -39,7 +39,7 @@ _PATH = click.Path(path_type=Path)
     metavar="UID",
     help="A user who may connect. Repeatable.  [default: 999, Argo CD's, and the resolver's own]",
 )
-@cluster_options
+@resident_options
 @click.option(
     "--rules",
     type=_PATH,

@@ -30,6 +30,7 @@ from sidecar.kubernetes.port import Cluster, Object
 
 _log = logging.getLogger("retag.controller")
 
+LEASE = "retag-controller"  # the Role in deploy/ has it too
 _LONGEST = 3600.0  # seconds that somebody else's Lease is believed to last
 _JITTER = 1.2  # client-go's
 

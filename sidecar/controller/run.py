@@ -18,7 +18,7 @@ from cmp.store import open_store
 from sidecar.cluster.connect import Connected, need_cluster
 from sidecar.cluster.secrets import ClusterSecrets
 from sidecar.configuration import Paths, load
-from sidecar.controller.lease import Leadership
+from sidecar.controller.lease import LEASE, Leadership
 from sidecar.controller.settings import Settings
 from sidecar.controller.work import Given, Leads, Term
 from sidecar.metrics import Metrics, Role
@@ -29,8 +29,6 @@ from sidecar.webhook.relay import Relay
 from sidecar.webhook.server import receiving
 
 _log = logging.getLogger("retag.controller")
-
-LEASE = "retag-controller"
 
 
 def control(settings: Settings) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from sidecar.controller.lease import LEASE
 from sidecar.doctor.pods import Workload, mounted_config_maps, workload_of
 from sidecar.doctor.rights import REVIEWS, Right, needed, review_of
 from sidecar.kubernetes import (
@@ -22,7 +23,6 @@ from sidecar.kubernetes import (
 from sidecar.kubernetes.client import Client
 
 DEPLOYMENTS = Kind("apps", "v1", "deployments", "Deployment")
-LEASE = "retag-controller"
 _PARAMETERS = "argocd-cmd-params-cm"
 _CRD = f"{IMAGE_UPDATERS.plural}.{IMAGE_UPDATERS.group}"
 

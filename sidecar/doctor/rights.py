@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from sidecar.controller.lease import LEASE
 from sidecar.doctor.result import Result, naming, unread, well, wrong
 from sidecar.kubernetes import (
     APPLICATIONS,
@@ -43,7 +44,6 @@ _NEEDED: Mapping[str, tuple[tuple[Kind, str, tuple[str, ...]], ...]] = {
         (LEASES, "", ("get", "create", "update")),
     ),
 }
-_LEASE = "retag-controller"  # RBAC names it, so it has to be named here
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def review_of(right: Right, namespace: str) -> Object:
         "group": right.kind.group,
         "resource": right.kind.plural,
         "subresource": right.part,
-        "name": _LEASE if right.kind is LEASES else "",
+        "name": LEASE if right.kind is LEASES else "",  # RBAC names it
     }
     groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}"]
     spec = {

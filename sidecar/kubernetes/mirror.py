@@ -26,7 +26,9 @@ Kept = TypeVar("Kept")
 # Called with the key, what was kept before, and what is now; None for nothing.
 OnChange = Callable[[Key, Kept | None, Kept | None], None]
 
-_FIRST, _LONGEST = 0.5, 30.0  # seconds between attempts, doubled each time
+# Seconds between attempts, doubled each time. client-go's are as many as 30; here so much is known
+# late once the API server is back, and there is a handful of watches a replica.
+_FIRST, _LONGEST = 0.5, 10.0
 # Seconds: a watch that told nothing and ended before is a failure, as for client-go; otherwise
 # whatever ends watches at once would be asked without a pause.
 _SHORTEST = 1.0

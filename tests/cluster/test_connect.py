@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from cmp.cli.cluster import cluster_options
+from cmp.cli.cluster import cluster_options, resident_options
 from cmp.errors import UsageError
 from sidecar.cluster.connect import Connected, need_cluster, open_cluster
 from sidecar.cluster.flags import ClusterFlags, parse_namespaces
@@ -157,7 +157,7 @@ def test_a_command_gets_the_flags_together() -> None:
     told: list[ClusterFlags] = []
 
     @click.command()
-    @cluster_options
+    @resident_options
     def command(*, cluster: ClusterFlags) -> None:
         """Take them."""
         told.append(cluster)
@@ -172,3 +172,17 @@ def test_a_command_gets_the_flags_together() -> None:
     shown = CliRunner().invoke(command, ["--help"]).output
     flags = ["--kubeconfig", "--watch-namespaces", "--argocd-namespace", "--secret-namespaces"]
     assert [shown.index(flag) for flag in flags] == sorted(shown.index(flag) for flag in flags)
+
+
+def test_who_reads_no_secrets_is_not_told_where_they_may_be_read() -> None:
+    told: list[ClusterFlags] = []
+
+    @click.command()
+    @cluster_options
+    def command(*, cluster: ClusterFlags) -> None:
+        """Take them."""
+        told.append(cluster)
+
+    assert CliRunner().invoke(command, ["--argocd-namespace", "argocd"]).exit_code == 0
+    assert told == [ClusterFlags(argocd_namespace="argocd")]
+    assert CliRunner().invoke(command, ["--secret-namespaces", "*"]).exit_code != 0

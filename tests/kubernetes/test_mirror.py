@@ -182,7 +182,7 @@ def test_while_the_cluster_is_away_all_stays_and_the_metric_says_so() -> None:
             await until(lambda: bool(subject.meter.value(CONNECTED, kind="ConfigMap")))
         assert cluster.listings == 1
         assert subject.meter.value(RESTARTS, kind="ConfigMap", reason="RT650") == 20
-        assert subject.delays[:9] == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0]
+        assert subject.delays[:9] == [0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0, 5.0, 5.0]
 
     run(test)
 

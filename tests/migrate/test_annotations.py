@@ -91,7 +91,7 @@ def annotations_of_v1(draw: Any) -> dict[str, str]:
     return found | ({"write-back-method": method} if method else {})
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(annotations_of_v1())
 def test_the_rules_are_the_same(annotations: dict[str, str]) -> None:
     manifests = of(annotations)
@@ -111,7 +111,7 @@ def test_the_rules_are_the_same(annotations: dict[str, str]) -> None:
     assert meaning(rules_for(ruleset, bare)) == meaning(before)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(annotations_of_v1(), min_size=1, max_size=3), st.randoms())
 def test_order_does_not_matter_and_twice_is_once(
     several: list[dict[str, str]], random: Any
