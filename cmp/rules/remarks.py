@@ -35,6 +35,18 @@ def foreign_namespace(pull_secret: str, namespace: str) -> str:
     return found[1] if found and namespace and found[1] != namespace else ""
 
 
+def foreign_secret(image: Image, namespace: str) -> Finding | None:
+    """What disables *image* of a resource in *namespace*: a Secret of another one."""
+    foreign = foreign_namespace(image.settings.pull_secret or "", namespace)
+    if not foreign:
+        return None
+    what = (
+        f"pullSecret names a Secret of the namespace {foreign}, and the resource is in {namespace}"
+    )
+    remedy = f"copy the Secret to {namespace}, or name it in registries.conf"
+    return Finding("RT358", Severity.ERROR, what, image.place, image.path, remedy)
+
+
 def settings_remarks(holder: Located) -> list[Finding]:
     """Remarks about the settings of a spec, ref or image."""
     findings = []
@@ -82,6 +94,9 @@ def twin_remarks(refs: Sequence[Ref]) -> list[Finding]:
 
 def image_remarks(image: Image, alias: str) -> Iterator[Finding]:
     """Remarks about an image, besides its settings; *alias* is what its ref calls it."""
+    stated = image.located.get("imageName")
+    if image.name is None and stated is not None and not stated.text:
+        yield stated.finding("RT324", "an image has to be named: no image is ruled meanwhile")
     if image.name is not None and image.unusable:
         path = ("imageName",) if image.name.fault else ("manifestTargets", "kustomize", "name")
         what = f"no manifest can hold this: {image.unusable}"

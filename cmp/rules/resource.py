@@ -29,6 +29,7 @@ from cmp.rules.model import (
 )
 from cmp.rules.older import official_holder, official_image
 from cmp.rules.remarks import (
+    foreign_secret,
     image_remarks,
     ref_remarks,
     settings_remarks,
@@ -85,12 +86,15 @@ def read_resource(document: Located) -> Resource:
         items, wrong = _list(official, "applicationRefs", needed=True)
         refs = None if items is None else tuple(_ref(item, above) for item in items)
     broken = refs is None or _has_error(findings)
+    namespace = _namespace(metadata, spec)
+    images = (image for ref in refs or () for image in ref.images or ())
+    foreign = filter(None, (foreign_secret(each, namespace) for each in images))
     return Resource(
         located=document,
-        namespace=_namespace(metadata, spec),
+        namespace=namespace,
         name=_text(metadata, "name"),
         refs=None if broken and not refs else refs,  # none may be a slip for another field
-        findings=tuple(findings + wrong + twin_remarks(refs or ())),
+        findings=(*findings, *wrong, *foreign, *twin_remarks(refs or ())),
         broken=broken,
     )
 

@@ -16,7 +16,7 @@ from cmp.parameters import is_ours
 from cmp.policy.settings import FilterTags, Settings
 from cmp.reference import ImageName, Reference, Repository
 from cmp.rules.model import CommonUpdateSettings, ManifestTargets
-from cmp.rules.remarks import foreign_namespace, operators_credential
+from cmp.rules.remarks import foreign_secret, operators_credential
 from cmp.rules.units import Image, Ref, Resource
 
 # Images that are ruled for one Application, of which the largest have some dozens: each is looked
@@ -135,8 +135,8 @@ def rule_of(image: Image, ref: Ref, resource: Resource) -> Rule | DisabledUnit:
     stated = image.settings
     key = _cosign_key(image, resource)
     secret = stated.pull_secret or ""
-    if foreign := foreign_namespace(secret, resource.namespace):
-        return disabled_image(image, "", (_foreign_secret(image, foreign, resource.namespace),))
+    if foreign := foreign_secret(image, resource.namespace):
+        return disabled_image(image, "", (foreign,))
     return Rule(
         identity=_identity(ref, resource, image.alias, _fingerprint(image.name, settings, key)),
         image=image.name,
@@ -149,12 +149,6 @@ def rule_of(image: Image, ref: Ref, resource: Resource) -> Rule | DisabledUnit:
         variables=image.targets.variables if image.targets else (),
         notes=_notes(image),
     )
-
-
-def _foreign_secret(image: Image, foreign: str, own: str) -> Finding:
-    what = f"pullSecret names a Secret of the namespace {foreign}, and the resource is in {own}"
-    remedy = f"copy the Secret to {own}, or name it in registries.conf"
-    return Finding("RT358", Severity.ERROR, what, image.place, image.path, remedy)
 
 
 def disabled_image(image: Image, what: str, findings: tuple[Finding, ...] = ()) -> DisabledUnit:

@@ -61,6 +61,7 @@ IMAGE = [
 
 IMAGES = [
     ("RT305", "no imageName", "▸{alias: web}"),
+    ("RT324", "an empty imageName", "{alias: web, imageName: ▸''}"),
     ("RT312", "no alias", f"▸{{imageName: '{WEB}:1.x'}}"),
     ("RT324", "a repository in upper case", "{alias: web, imageName: ▸registry.example.com/Web}"),
     ("RT327", "an alias that the CRD refuses", f"{{alias: ▸a/b, imageName: '{WEB}:1.x'}}"),

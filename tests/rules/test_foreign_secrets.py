@@ -30,10 +30,11 @@ WEB = Application(name="web", namespace="team")
     ],
 )
 def test_a_secret_of_another_namespace_disables_its_image_alone(secret: str) -> None:
-    matched = rules_for(
-        rules_in(TEXT.format(secret=secret, namespace=", namespace: team"), "r"), WEB
-    )
+    rules = rules_in(TEXT.format(secret=secret, namespace=", namespace: team"), "r")
+    matched = rules_for(rules, WEB)
 
+    told = [finding.code for each in rules.resources for finding in each.all_findings()]
+    assert told.count("RT358") == 1  # whether or not there is an Application for it
     assert [rule.alias for rule in matched.rules] == ["b"]
     (unit,) = matched.disabled
     assert "and the resource is in team" in unit.what
