@@ -114,6 +114,10 @@ def test_the_steps_on_a_copy_of_deploy_run_in_their_order(tmp_path: Path) -> Non
     assert "image: registry.example.com/platform/retag:0.1.0\n" in "".join(e.stdout for e in ran)
     patched = (tmp_path / "my-deploy/components/repo-server/repo-server.yaml").read_text()
     assert patched.count("image: registry.example.com/platform/retag:0.1.0") == 2
+    moved = build(tmp_path / "my-deploy/base")  # to another namespace, by the last step
+    assert {each["metadata"].get("namespace") for each in moved} == {None, "gitops"}
+    assert not re.search(r"(serviceaccount|secret):argocd", str(moved))
+    assert "'namespace': 'argocd'" not in str(moved)
 
 
 def test_each_file_of_deploy_that_is_named_is_there() -> None:
