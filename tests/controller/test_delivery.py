@@ -495,6 +495,57 @@ def test_the_last_attempt_is_not_given_up_before_somebody_has_looked() -> None:
     assert given_up.told[0].outcome is Outcome.FAILED
 
 
+def test_the_last_attempt_has_as_long_as_each_before() -> None:
+    choice, its_time = wanted("2", "1"), delivery.back_off(MOST_ATTEMPTS)
+    asked = recorded("2", State.ASKED, attempts=MOST_ATTEMPTS)
+
+    early = situation(target(image("1")), choice, record=asked, now=START + its_time - 1)
+    assert not isinstance(step(early), Note)
+    late = situation(target(image("1")), choice, record=asked, now=START + its_time)
+    assert isinstance(step(late), Note)
+
+
+def test_what_a_newer_choice_has_replaced_is_not_taken_for_delivered() -> None:
+    rendered = target(image("1"), sync="OutOfSync", reconciled=START + 3)
+    given = situation(
+        rendered, wanted("3", "1"), record=recorded("2", State.ASKED), now=START + 60
+    )
+    taken = step(given)
+
+    assert isinstance(taken, Intend)
+    assert [(each.after, each.state) for each in taken.record.choices] == [
+        (image("3"), State.INTENDED)
+    ]
+
+
+def test_what_is_synced_is_delivered_once_no_operation_runs() -> None:
+    record = recorded("2", State.RENDERED)
+
+    assert isinstance(step(situation(target(operation={"sync": {}}), record=record)), Nothing)
+    assert isinstance(step(situation(target(), record=record)), Note)
+
+
+def test_choices_that_keep_coming_are_waited_for_only_so_long() -> None:
+    given = situation(target(image("1")), wanted("2", "1"))
+
+    longest = START - delivery.LONGEST
+    assert step(replace(given, came=(longest + 1, START))) == Wait(START + 1)
+    assert isinstance(step(replace(given, came=(longest, START))), Intend)
+
+
+def test_what_is_intended_is_asked_for_before_another_choice_is() -> None:
+    another = wanted("5", "1", rule="another")
+    given = situation(
+        target(image("1")),
+        wanted("2", "1"),
+        another,
+        record=recorded("2", State.INTENDED),
+        unsent="x",
+    )
+
+    assert step(given) == Refresh("x")
+
+
 def test_a_clock_that_was_ahead_holds_nothing_up() -> None:
     record = recorded("2", State.ASKED, asked_at=START + 10**6)
     waits = step(situation(target(image("1")), wanted("2", "1"), record=record, now=START))
