@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from cmp.rules.application import Application
 from cmp.store import LastGood
+from sidecar.kubernetes.answers import size_of
 
 _log = logging.getLogger("retag.controller")
 
@@ -106,7 +105,7 @@ def target_of(manifest: Mapping[str, Any], instance: str) -> Target | None:
     metadata = _mapping(manifest, "metadata")
     operation = manifest.get("operation")
     status = _status(_mapping(manifest, "status"))
-    if len(msgspec.json.encode([spec, operation, {**status, "resources": None}])) > LARGEST:
+    if size_of([spec, operation, {**status, "resources": None}]) > LARGEST:
         _log.warning("Application %s is left alone: it is too large", "/".join(_key(metadata)))
         return None
     return Target(

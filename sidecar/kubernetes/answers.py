@@ -93,6 +93,11 @@ def read_change(line: bytes | bytearray, what: str) -> Change:
     return Change(happened, _checked(event.object, what))
 
 
+def size_of(value: Any) -> int:
+    """Bytes of *value*, a part of an object, as JSON."""
+    return len(msgspec.json.encode(value))
+
+
 def refusal(code: int, body: bytes | bytearray, what: str, secret: str = "") -> ClusterError:
     """The error for an answer with the status *code*; *secret* is never shown."""
     status = _status(body)
