@@ -248,10 +248,17 @@ OWN_POLICY = MAY + "sync with the Application's own policy only"
         pytest.param({}, sync(sources=[SOURCE]), NO_OTHER, id="a sync of several sources"),
         pytest.param({}, sync(revision=LATER), NO_OTHER, id="a sync of another revision"),
         pytest.param({}, sync(revisions=[LATER]), NO_OTHER, id="a sync of other revisions"),
+        pytest.param({}, sync(revision=None), NO_OTHER, id="a sync of whatever is newest"),
         pytest.param(
             {"policy": {"automated": {}}}, sync(prune=True), OWN_POLICY, id="a sync that prunes"
         ),
         pytest.param({}, sync(syncOptions=["Replace=true"]), OWN_POLICY, id="other options"),
+        pytest.param(
+            {"policy": {**AUTOMATED, "syncOptions": ["Delete=false"]}},
+            {"operation": OPERATION},
+            OWN_POLICY,
+            id="without its options",
+        ),
         pytest.param(
             {"policy": {**AUTOMATED, "retry": {"limit": 1}}},
             {"operation": OPERATION},
