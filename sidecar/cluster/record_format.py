@@ -32,6 +32,9 @@ MOST_CHOICES = 200  # of one Application; with texts as long as ours are, a fift
 MOST_HISTORY = 20
 # Characters that a ConfigMap may have here; etcd and the API server take 1 MiB of it.
 MOST_CHARACTERS = 900_000
+# Characters of a choice as JSON when it is new, so that so many choices fit with all that is added
+# to them later. Most have some 600; who names his images in emoji may have too many.
+_LARGEST_CHOICE = 3000
 _LONGEST = 1024  # characters of one text, much more than any name has
 _LONGEST_WHY = 500
 _KEY = "record"
@@ -146,11 +149,12 @@ class Record:
 
 def fits(recorded: Recorded) -> bool:
     """Whether *recorded* can be recorded: its texts are not too long, and what they should be."""
+    written = _written(recorded)
     try:
-        _recorded(_written(recorded))
+        _recorded(written)
     except ValueError:
         return False
-    return True
+    return len(json.dumps(written)) <= _LARGEST_CHOICE
 
 
 def name_of(namespace: str, application: str) -> str:

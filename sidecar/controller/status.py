@@ -63,8 +63,9 @@ def _conditions(report: Report) -> list[Status]:
     matched = f"{report.applications} applications"
     idle = "Repositories are looked at once an interval, and Applications as they change."
     if report.broken:
-        error = _condition("Error", "ReconcileError", report.broken, is_true=True)
-        failed = f"Reconciliation failed: {report.broken}"
+        why = _told([report.broken])
+        error = _condition("Error", "ReconcileError", why, is_true=True)
+        failed = f"Reconciliation failed: {why}"
         ready = _condition("Ready", "ReconcileFailed", failed, is_true=False)
     elif report.errors:
         number = len(report.errors)
