@@ -83,22 +83,28 @@ class Statuses:
                 del waiting[:-_MOST_UPDATES]
 
     async def write(self) -> None:
-        """Write each status that says something else, or is old."""
+        """Write each status that says something else, or is old.
+
+        Where the API server gives no answer, the others are left for the next time.
+        """
         faults, resources = self._known.faults(), self._known.resources()
         for key, updater in list(self._known.updaters.items()):
             if key not in resources:
                 continue  # it was not read yet
             try:
                 report = self._report(key, resources[key], updater, faults.get(key, ()))
-                await self._tell(key, updater, report)
+                if not await self._tell(key, updater, report):
+                    return
             except Exception:  # noqa: BLE001  # what one status has in it keeps nobody from others
                 _log.exception("the status of ImageUpdater %s/%s could not be told", *key)
 
-    async def _tell(self, key: Key, updater: Updater, report: Report) -> None:
+    async def _tell(self, key: Key, updater: Updater, report: Report) -> bool:
+        """Write what *report* says, if it is due; False if there was no answer."""
         status = status_of(report, updater.status, self._wall())
         age = self._wall() - seconds_of(updater.status.get("lastCheckedAt"))
         if says_more(status, updater.status) or age >= self._checked:
-            await self._write(key, status, len(report.updates))
+            return await self._write(key, status, len(report.updates))
+        return True
 
     def _report(
         self, key: Key, resource: Resource, updater: Updater, faults: Iterable[str]
@@ -118,21 +124,25 @@ class Statuses:
             updates=tuple(reversed(self._updates.get(key, ()))),
         )
 
-    async def _write(self, key: Key, status: Mapping[str, object], told: int) -> None:
-        """Write *status*, which tells the first *told* of the updates that wait for that."""
+    async def _write(self, key: Key, status: Mapping[str, object], told: int) -> bool:
+        """Write *status*, which tells the first *told* of the updates that wait for that.
+
+        False if there was no answer.
+        """
         if not self._leads():
-            return
+            return True
         try:
             await self._cluster.patch(IMAGE_UPDATERS, *key, {"status": status}, of="status")
         except AbsentError:
             pass  # it was deleted meanwhile
         except ClusterError as error:
             self._complain(key, error)
-            return
+            return type(error) is not ClusterError
         self._refused.pop(key, None)
         if told:
             del self._updates[key][:told]
         self._meter.count("retag_status_writes_total", outcome="written")
+        return True
 
     def _complain(self, key: Key, error: RetagError) -> None:
         self._meter.count("retag_status_writes_total", outcome=error.code)

@@ -17,7 +17,7 @@ from sidecar.controller.status import Report, Status, says_more, status_of
 from sidecar.controller.statuses import CHECKED, Known, Statuses
 from sidecar.controller.tally import Tally
 from sidecar.controller.updaters import Updater, keep_updater
-from sidecar.kubernetes import AbsentError, ForbiddenError, Kind
+from sidecar.kubernetes import AbsentError, ClusterError, ForbiddenError, Kind
 from sidecar.kubernetes.instants import seconds_of
 from sidecar.kubernetes.port import Object, Patch
 from tests.metering import Metered
@@ -266,6 +266,24 @@ def test_what_cannot_be_written_is_told_once_and_tried_again(
 
     assert len(world.written()) == 1
     assert ({"outcome": "RT651"}, 2.0) in world.meter.of("retag_status_writes_total")
+
+
+def test_an_api_server_that_gives_no_answer_is_asked_once_a_round(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = _World()
+    for number in range(3):
+        key = ("argocd", f"other-{number}")
+        world.updaters[key] = Updater(b"", 1)
+        world.resources[key] = world.resources[KEY]
+    world.cluster.error = ClusterError("RT650", "no connection")
+    world.written()
+    world.written()
+    assert list(world.meter.of("retag_status_writes_total")) == [({"outcome": "RT650"}, 2.0)]
+    assert len(caplog.records) == 1
+    world.cluster.error = None
+
+    assert len(world.written()) == 4
 
 
 def test_a_bug_in_one_status_keeps_nobody_from_the_others(
