@@ -15,10 +15,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from cmp.errors import printable
-from cmp.reference import InvalidReferenceError, Reference, is_digest
 from cmp.store import LastGood
-from cmp.tags import is_tag
+from sidecar.cluster import record_fields as fields
 
 LABELS: Mapping[str, str] = {
     "app.kubernetes.io/managed-by": "retag-controller",
@@ -35,8 +33,6 @@ MOST_CHARACTERS = 900_000
 # Characters of a choice as JSON when it is new, so that so many choices fit with all that is added
 # to them later. Most have some 600; who names his images in emoji may have too many.
 _LARGEST_CHOICE = 3000
-_LONGEST = 1024  # characters of one text, much more than any name has
-_LONGEST_WHY = 500
 _KEY = "record"
 _LONGEST_NAME = 253
 _KEPT_OF_NAME = 200  # characters of one that is longer
@@ -216,7 +212,7 @@ def _dumped(record: Record) -> str:
         "application": f"{record.namespace}/{record.name}",
         "uid": record.uid,
         "choices": [_written(each) for each in record.choices[:MOST_CHOICES]],
-        "history": [_stated(_PAST, each) for each in record.history[:MOST_HISTORY]],
+        "history": [fields.stated(_PAST, each) for each in record.history[:MOST_HISTORY]],
     }
     return json.dumps(value, separators=(",", ":"))
 
@@ -224,26 +220,16 @@ def _dumped(record: Record) -> str:
 def _written(recorded: Recorded) -> dict[str, Any]:
     good = recorded.good
     return {
-        **_stated(_LAST_GOOD, recorded.choice),
-        **_stated(_RECORDED, recorded),
-        **({} if good is None else {"good": _stated(_LAST_GOOD, good)}),
+        **fields.stated(_LAST_GOOD, recorded.choice),
+        **fields.stated(_RECORDED, recorded),
+        **({} if good is None else {"good": fields.stated(_LAST_GOOD, good)}),
     }
-
-
-def _stated(fields: Mapping[str, _Field], value: Any) -> dict[str, Any]:
-    """The *fields* of *value* that say anything."""
-    found = {key: _short(each, getattr(value, each.attribute)) for key, each in fields.items()}
-    return {key: each for key, each in found.items() if each != fields[key].absent}
-
-
-def _short(field: _Field, value: Any) -> Any:
-    return printable(value)[:_LONGEST_WHY] if field.read is _why else value
 
 
 def _record(value: Any) -> Record:
     if not isinstance(value, dict) or value.get("version") != VERSION:
         raise ValueError("another version")
-    namespace, slash, name = _text(value.get("application")).partition("/")
+    namespace, slash, name = fields.text(value.get("application")).partition("/")
     if not (slash and name):
         raise ValueError("no Application")
     found = _all(value.get("choices"), MOST_CHOICES, _recorded)
@@ -251,21 +237,21 @@ def _record(value: Any) -> Record:
     return Record(
         namespace=namespace,
         name=name,
-        uid=_text(value.get("uid")),
+        uid=fields.text(value.get("uid")),
         choices=tuple(each for each in found if unique[each.key] is each),
         history=tuple(
-            _all(value.get("history"), MOST_HISTORY, lambda past: Past(**_read(_PAST, past)))
+            _all(value.get("history"), MOST_HISTORY, lambda past: Past(**fields.read(_PAST, past)))
         ),
     )
 
 
 def _recorded(value: Any) -> Recorded:
-    fields = _read(_RECORDED, value)
+    stated = fields.read(_RECORDED, value)
     good = value.get("good")
     return Recorded(
-        choice=LastGood(**_read(_LAST_GOOD, value)),
-        good=None if good is None else LastGood(**_read(_LAST_GOOD, good)),
-        **fields,
+        choice=LastGood(**fields.read(_LAST_GOOD, value)),
+        good=None if good is None else LastGood(**fields.read(_LAST_GOOD, good)),
+        **stated,
     )
 
 
@@ -279,69 +265,6 @@ def _all(values: Any, most: int, reader: Callable[[Any], _Value]) -> list[_Value
     return found
 
 
-def _read(fields: Mapping[str, _Field], value: Any) -> dict[str, Any]:
-    """*fields* of *value*, by their attributes. Raises `ValueError`."""
-    if not isinstance(value, dict):
-        raise ValueError("no object")  # noqa: TRY004 - any value that is wrong is a ValueError here
-    return {each.attribute: each.read(value.get(key, each.absent)) for key, each in fields.items()}
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > _LONGEST:
-        raise ValueError("no text")
-    return value
-
-
-def _why(value: Any) -> str:
-    return printable(_text(value))
-
-
-def _reference(value: Any) -> str:
-    """*value*, a reference. Raises `InvalidReferenceError`, which is a `ValueError`."""
-    return Reference.parse(_text(value)).text
-
-
-def _repository(value: Any) -> str:
-    text = _text(value)
-    if str(Reference.parse(text).repository) != text:
-        raise InvalidReferenceError(f"{text!r} is no repository's name")
-    return text
-
-
-def _tag(value: Any) -> str:
-    text = _text(value)
-    if text and not is_tag(text):  # "" is the tag of a digest that nobody knows the tag of
-        raise ValueError("no tag")
-    return text
-
-
-def _digest(value: Any) -> str | None:
-    if value is None:
-        return None
-    text = _text(value)
-    if not is_digest(text):
-        raise ValueError("no digest")
-    return text
-
-
-def _time(value: Any) -> float:
-    if type(value) not in (int, float) or not 0 <= value < 2**40:  # so finite, and a number
-        raise ValueError("no time")
-    return float(value)
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 2**31:
-        raise ValueError("no number")
-    return value
-
-
-def _flag(value: Any) -> bool:
-    if type(value) is not bool:
-        raise ValueError("no boolean")
-    return value
-
-
 def _refuse(text: str) -> Any:
     raise ValueError(text)
 
@@ -349,42 +272,35 @@ def _refuse(text: str) -> Any:
 _DECODER = json.JSONDecoder(parse_constant=_refuse)  # NaN is no JSON
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
-    attribute: str
-    read: Callable[[Any], Any]
-    absent: Any = ""
-
-
-_LAST_GOOD: Mapping[str, _Field] = {
-    "rule": _Field("rule", _text, None),
-    "fingerprint": _Field("fingerprint", _text, None),
-    "repository": _Field("repository", _repository, None),
-    "tag": _Field("tag", _tag),
-    "digest": _Field("digest", _digest, None),
-    "observedAt": _Field("observed_at", _time, 0),
+_LAST_GOOD: Mapping[str, fields.Field] = {
+    "rule": fields.Field("rule", fields.text, None),
+    "fingerprint": fields.Field("fingerprint", fields.text, None),
+    "repository": fields.Field("repository", fields.repository, None),
+    "tag": fields.Field("tag", fields.tag),
+    "digest": fields.Field("digest", fields.digest, None),
+    "observedAt": fields.Field("observed_at", fields.time, 0),
 }
-_RECORDED: Mapping[str, _Field] = {
-    "state": _Field("state", lambda value: State(_text(value)), None),
-    "after": _Field("after", _reference, None),
-    "before": _Field("before", _text),
-    "title": _Field("title", _why),
-    "alias": _Field("alias", _text),
-    "why": _Field("why", _why),
-    "live": _Field("live", _flag, absent=False),
-    "attempts": _Field("attempts", _count, 0),
-    "askedAt": _Field("asked_at", _time, 0),
-    "stamp": _Field("stamp", _text),
-    "reconciledBefore": _Field("reconciled", _text),
-    "operationBefore": _Field("operation", _text),
-    "reason": _Field("reason", _why),
+_RECORDED: Mapping[str, fields.Field] = {
+    "state": fields.Field("state", lambda value: State(fields.text(value)), None),
+    "after": fields.Field("after", fields.reference, None),
+    "before": fields.Field("before", fields.text),
+    "title": fields.Field("title", fields.why),
+    "alias": fields.Field("alias", fields.text),
+    "why": fields.Field("why", fields.why),
+    "live": fields.Field("live", fields.flag, absent=False),
+    "attempts": fields.Field("attempts", fields.count, 0),
+    "askedAt": fields.Field("asked_at", fields.time, 0),
+    "stamp": fields.Field("stamp", fields.text),
+    "reconciledBefore": fields.Field("reconciled", fields.text),
+    "operationBefore": fields.Field("operation", fields.text),
+    "reason": fields.Field("reason", fields.why),
 }
-_PAST: Mapping[str, _Field] = {
-    "at": _Field("at", _time, None),
-    "rule": _Field("rule", _text),
-    "alias": _Field("alias", _text),
-    "image": _Field("image", _text),
-    "before": _Field("before", _text),
-    "after": _Field("after", _reference, None),
-    "why": _Field("why", _why),
+_PAST: Mapping[str, fields.Field] = {
+    "at": fields.Field("at", fields.time, None),
+    "rule": fields.Field("rule", fields.text),
+    "alias": fields.Field("alias", fields.text),
+    "image": fields.Field("image", fields.text),
+    "before": fields.Field("before", fields.text),
+    "after": fields.Field("after", fields.reference, None),
+    "why": fields.Field("why", fields.why),
 }
