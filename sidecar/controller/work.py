@@ -29,7 +29,7 @@ from sidecar.controller.rollout import Parts, Rollout
 from sidecar.controller.settings import Settings
 from sidecar.controller.statuses import Known, Statuses
 from sidecar.controller.tally import Tally
-from sidecar.kubernetes import APPLICATIONS, PROJECTS, Object
+from sidecar.kubernetes import APPLICATIONS, CONFIG_MAPS, IMAGE_UPDATERS, PROJECTS, Object
 from sidecar.kubernetes.mirror import Mirror, Watched
 
 _log = logging.getLogger("retag.controller")
@@ -86,6 +86,12 @@ class Term:
 
         Nothing is decided before all was read that decides.
         """
+        try:
+            await self._work()
+        finally:
+            self._rest()
+
+    async def _work(self) -> None:
         rollout = self.rollout
         async with asyncio.TaskGroup() as group:
             mirrors = (self._updaters, self._applications, self._projects, self._held)
@@ -112,6 +118,14 @@ class Term:
                 await self._tell()
             for task in tasks:
                 task.cancel()
+
+    def _rest(self) -> None:
+        """Let no gauge tell for ever how this term ended: alerts go by them."""
+        meter = self._given.meter
+        meter.set("retag_poll_lag_seconds", 0.0)
+        meter.set("retag_deliveries_pending", 0.0)
+        for kind in (IMAGE_UPDATERS, APPLICATIONS, PROJECTS, CONFIG_MAPS):
+            meter.set("retag_watch_connected", 1.0, kind=kind.name)  # nothing is missed
 
     def _forget_gone(self, deliverer: Deliverer) -> None:
         """Delete the records of Applications that went while nobody watched.

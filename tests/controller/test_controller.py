@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +246,24 @@ def test_once_looks_at_all_and_ends(world: World) -> None:
     assert controller.run() == 0
     assert world.listings() == 1
     assert world.status()["applicationsMatched"] == 1
+
+
+def test_who_leads_no_more_tells_of_nothing_that_waits(world: World) -> None:
+    world.push("1.0.0")
+    world.argo.make("web", image("1.0.0"))
+    world.rule()
+    lease = f"/apis/coordination.k8s.io/v1/namespaces/{world.namespace}/leases/retag-controller"
+
+    with world.controller() as controller:
+        looks(controller, 1)
+        world.push("1.1.0")
+        until(lambda: controller.metric("retag_deliveries_pending") == 1, lambda: controller.log)
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        other = {"holderIdentity": "another", "renewTime": now, "leaseDurationSeconds": 3600}
+        world.server.patch(lease, {"spec": other})
+        until(lambda: controller.metric("retag_leader") == 0, lambda: controller.log)
+
+        until(lambda: controller.metric("retag_deliveries_pending") == 0, lambda: controller.log)
 
 
 def test_a_replica_that_does_not_lead_asks_nobody_anything(world: World) -> None:
