@@ -10,9 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Hashable,
+    Iterable,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from cmp.errors import Severity
 from cmp.meter import Meter, Unmetered
@@ -209,6 +218,31 @@ class Current:
                 task = asyncio.create_task(sources.aclose())
                 self._closing.add(task)
                 task.add_done_callback(self._closing.discard)
+
+
+@asynccontextmanager
+async def kept(
+    current: Current, to_read: asyncio.Event, *beside: Coroutine[Any, Any, None]
+) -> AsyncIterator[Current]:
+    """*current* for the time of the context, read again when files change, and on *to_read*.
+
+    What is *beside* runs as long.
+    """
+
+    async def read_when_asked() -> None:
+        while await to_read.wait():
+            to_read.clear()
+            await current.refresh(anyway=True)
+
+    work = (current.watch(), read_when_asked(), *beside)
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        yield current
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await current.aclose()
 
 
 def _sources(versions: Iterable[_Version]) -> list[Sources]:

@@ -25,7 +25,7 @@ from sidecar.cluster.secrets import ClusterSecrets
 from sidecar.cluster.view import ClusterView, Looked, Take
 from sidecar.configuration import Paths, load
 from sidecar.metrics import Metrics, Role
-from sidecar.reload import Current
+from sidecar.reload import Current, kept
 from sidecar.resolver import Known, Resolver, Unwatched, from_the_start
 from sidecar.server import Places, Probed, serving
 from sidecar.settings import Settings
@@ -176,23 +176,9 @@ async def _current(
     """The configuration, which is another when files or the cluster change, and when asked."""
     read = partial(load, paths, runtime)
     current = Current(read(None), read, meter=runtime.meter)
-
-    async def read_when_asked() -> None:
-        while await asked.to_read.wait():
-            asked.to_read.clear()
-            await current.refresh(anyway=True)
-
-    work = [current.watch(), read_when_asked()]
-    if known.watch is not None:
-        work.append(known.watch(current.take))
-    tasks = [asyncio.create_task(each) for each in work]
-    try:
+    beside = [] if known.watch is None else [known.watch(current.take)]
+    async with kept(current, asked.to_read, *beside):
         yield current
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await current.aclose()
 
 
 def _observe(metrics: Metrics, path: str, seconds: float) -> None:

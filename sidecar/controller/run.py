@@ -22,7 +22,7 @@ from sidecar.controller.lease import LEASE, Leadership
 from sidecar.controller.settings import Settings
 from sidecar.controller.work import Given, Leads, Term
 from sidecar.metrics import Metrics, Role
-from sidecar.reload import Current
+from sidecar.reload import Current, kept
 from sidecar.server import probing
 from sidecar.sources import Runtime
 from sidecar.webhook.relay import Relay
@@ -117,21 +117,10 @@ async def _current(
     secrets = ClusterSecrets(connected.client, connected.secrets, time.monotonic)
     runtime = Runtime(store=store, max_stale=settings.max_stale, meter=metrics, secrets=secrets)
     read = partial(load, Paths((), settings.files), runtime)
-    current = Current(read(None), read, meter=metrics)
-
-    async def read_when_asked() -> None:
-        while await to_read.wait():
-            to_read.clear()
-            await current.refresh(anyway=True)
-
-    tasks = [asyncio.create_task(current.watch()), asyncio.create_task(read_when_asked())]
     try:
-        yield current
+        async with kept(Current(read(None), read, meter=metrics), to_read) as current:
+            yield current
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await current.aclose()
         await store.aclose()
 
 
