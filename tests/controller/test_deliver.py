@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.kubernetes.errors import ClusterError, RefusedError
 from tests.controller.argo import REFRESH, STAMP
 from tests.controller.world import Controller, World, image, wanted
 from tests.servers.kubernetes import ApiServer
@@ -513,6 +514,54 @@ def test_an_application_that_changes_meanwhile_is_looked_at_anew(
 
     assert world.argo.hard == {"app": 1}
     assert len(world.argo.syncs) == 1
+
+
+def test_a_refresh_whose_answer_was_lost_is_not_asked_for_twice(api_server: ApiServer) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"))
+        async with world.controller() as it:
+
+            def lose(what: str) -> None:
+                if what == _PATCH:
+                    raise ClusterError("RT566", "no answer")
+
+            it.cluster.after_write = lose
+            it.want("app", wanted("2", "1"))
+            await it.after(2)
+            await it.until(lambda: argo.is_asked("app"))
+            await it.seen("app", argo)
+            await it.after(60)
+            await it.until(lambda: it.state("app") == "asked")
+            await it.after(600)
+            assert it.cluster.count(_PATCH) == 1
+
+    _deliver(api_server, "lost-answer", play)
+
+
+def test_what_is_refused_is_not_asked_for_again_at_once(api_server: ApiServer) -> None:
+    async def play(world: World) -> None:
+        world.argo.make("app", image("1"))
+        tries: list[str] = []
+
+        def refuse(what: str) -> None:
+            if what == _PATCH:
+                tries.append(what)
+                raise RefusedError("RT568", "made up")
+
+        async with world.controller() as it:
+            it.cluster.before_write = refuse
+            it.want("app", wanted("2", "1"))
+            await it.after(2)
+            await it.until(lambda: tries)
+            await it.idle()
+            assert len(tries) == 1
+            await it.after(1)
+            await it.until(lambda: len(tries) > 1)
+            await it.idle()
+            assert len(tries) == 2
+
+    _deliver(api_server, "refused", play)
 
 
 def test_an_application_that_is_deleted_meanwhile_is_left_alone(api_server: ApiServer) -> None:

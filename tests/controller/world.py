@@ -92,6 +92,7 @@ class Spied:
         self.busy = 0
         self.is_dead = False
         self.before_write: Callable[[str], None] = lambda _: None
+        self.after_write: Callable[[str], None] = lambda _: None
 
     async def get(self, kind: Kind, namespace: str, name: str, /) -> Object:
         found: Object = await self._spied(self._cluster.get(kind, namespace, name))
@@ -138,6 +139,7 @@ class Spied:
         self.before_write(what)
         self.writes.append((what, body))
         made = await self._spied(call(*args, body))
+        self.after_write(what)
         self.is_dead = dies
         if dies:
             raise KilledError
