@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from cmp.rules.model import CommonUpdateSettings, ManifestTargets, WriteBackConfig
+from cmp.rules.rule import MOST_RULES
 
 PREFIX = "argocd-image-updater.argoproj.io/"
 IMAGE_LIST = PREFIX + "image-list"
@@ -50,10 +52,11 @@ class Annotated:
 def listed_images(annotations: Mapping[str, str]) -> list[AnnotatedImage]:
     """The images that are listed, without settings; none where there is no list.
 
-    Raises `InvalidAnnotationError`.
+    Of more than `MOST_RULES` one too many is told, which disables them all. Raises
+    `InvalidAnnotationError`.
     """
     pairs = map(str.strip, annotations.get(IMAGE_LIST, "").split(","))
-    return [_listed(pair) for pair in pairs if pair]
+    return [_listed(pair) for pair in islice(filter(None, pairs), MOST_RULES + 1)]
 
 
 def read_annotations(annotations: Mapping[str, str]) -> Annotated:

@@ -204,7 +204,7 @@ def _annotated_images(
 ) -> tuple[Image, ...]:
     images: list[Image] = []
     taken: dict[str, int] = {}
-    for each in annotated.images[: MOST_RULES + 1]:
+    for each in annotated.images:
         name = image_name(each.name)
         base = each.alias or name.repository.last_element or "image"
         image = Image(
