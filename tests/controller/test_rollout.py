@@ -396,6 +396,20 @@ def test_what_was_seen_before_a_silence_decides_nothing() -> None:
         assert await it.rollout.look(LOGIN) is Outcome.SILENT
         assert await it.settled() == [("web", [])]
         assert it.rollout.faults() == {("argocd", "rules"): ["app: no answer"]}
+        it.tags = Tags({APP: ["1.0.0", "1.1.0"]}, at=1000.0)
+        [(_, [wanted])] = await it.look()
+        assert wanted.after == f"{APP}:1.1.0"
+
+    play(it, story)
+
+
+def test_a_registry_without_a_tag_that_is_allowed_has_answered() -> None:
+    it = world("2.0.0")
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        assert await it.rollout.look(LOGIN) is Outcome.READ
 
     play(it, story)
 
