@@ -91,7 +91,11 @@ def test_equal_blocks_are_written_out_each_time(tmp_path: Path) -> None:
 def test_a_cluster_is_migrated_by_what_it_holds(other_server: ApiServer) -> None:
     install(other_server, "ours")
     namespace = other_server.namespace("to-migrate")
-    create(other_server, in_namespace(OLDER["settings on the image"], namespace))
+    # Its Secret is one of its own namespace, as a rule's is.
+    older = json.dumps(OLDER["settings on the image"]).replace(
+        "secret:argocd/", f"secret:{namespace}/"
+    )
+    create(other_server, in_namespace(json.loads(older), namespace))
 
     there = ("--cluster", "--kubeconfig", str(other_server.kubeconfig))
     done = run(*there, "--watch-namespaces", namespace)
