@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.controller.heal import PASSING, Healing, ailment
+from sidecar.controller.heal import PASSING, Healing, ailment, resumed
+from sidecar.kubernetes.instants import seconds_of
 from tests.controller.test_delivery import target
 
 _ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
@@ -92,3 +93,14 @@ def test_attempts_lie_further_and_further_apart_up_to_an_hour() -> None:
         now = healing.due
 
     assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+
+
+def test_who_begins_to_heal_counts_the_last_reconciliation_as_an_attempt() -> None:
+    at = "2030-01-01T00:00:00Z"
+    seen, wall = target(status={"reconciledAt": at}), seconds_of(at)
+
+    assert resumed(seen, 1000.0, wall + 20) == Healing(1, 980.0)
+    assert resumed(seen, 1000.0, wall - 20) == Healing(1, 1000.0), "a clock that is behind"
+    assert resumed(target(status={"reconciledAt": None}), 1000.0, wall) == Healing(), (
+        "never reconciled"
+    )
