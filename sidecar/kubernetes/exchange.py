@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import msgspec
 
+from cmp import __version__
 from sidecar.kubernetes.account import Account
 from sidecar.kubernetes.answers import nonsense, oversized, refusal, unreachable
 from sidecar.kubernetes.errors import ClusterError, OversizedError
@@ -20,6 +21,7 @@ from sidecar.kubernetes.errors import ClusterError, OversizedError
 _BEGUN = 3
 _WHOLE = 4  # for an answer to be whole
 _LARGEST_REFUSAL = 64 * 1024
+_NAME = f"retag/{__version__}"  # so do managedFields and audit logs call who wrote
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ class Exchange:
                 "accept": "application/json",
                 "accept-encoding": "identity",  # so that what is bounded is what comes
                 "content-type": question.form,
+                "user-agent": _NAME,
                 **({"authorization": header} if header else {}),
             },
             timeout=httpx2.Timeout(self._timeout, read=question.silence or self._timeout),

@@ -135,6 +135,7 @@ def test_objects_are_made_changed_and_deleted(api_server: ApiServer) -> None:
         async with opened(Client.of_kubeconfig(api_server.kubeconfig)) as client:
             assert client.namespace == "argocd"
             made = await client.create(CONFIG_MAPS, own, config_map(own, "a"))
+            assert [each["manager"] for each in made["metadata"]["managedFields"]] == ["retag"]
             with pytest.raises(ConflictError, match="RT654"):
                 await client.create(CONFIG_MAPS, own, made | {"metadata": {"name": "a"}})
             made["data"]["v"] = "2"
