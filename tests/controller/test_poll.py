@@ -31,11 +31,15 @@ class Looks:
         self.seen: list[Login] = []
         self.fault: Exception | None = None
         self.meter = Metered()
-        self.poller = Poller(self, 3600.0, clock=lambda: 7.0, chance=float, meter=self.meter)
+        self.now = 7.0
+        self.again = asyncio.Event()
+        self.poller = Poller(self, 3600.0, clock=lambda: self.now, chance=float, meter=self.meter)
 
     async def __call__(self, login: Login) -> Outcome:
         """A look."""
         self.seen.append(login)
+        if len(self.seen) > 1:
+            self.again.set()
         if self.fault:
             raise self.fault
         return Outcome.READ
@@ -73,6 +77,24 @@ def test_what_is_added_is_looked_at_and_what_was_hinted_at_waits_a_moment() -> N
 
 
 _HINTS = "retag_repository_hints_total"
+
+
+def test_a_hint_wakes_the_poller_that_waits_for_the_next_interval() -> None:
+    looks = Looks()
+
+    async def story() -> None:
+        looks.poller.add(LOGIN)
+        await looks.poller.all_read()
+        for _ in range(10):  # until it waits
+            await asyncio.sleep(0)
+        looks.now += 60
+        looks.poller.hint("", "team/app")
+        async with asyncio.timeout(20):
+            await looks.again.wait()
+
+    play(looks, story)
+
+    assert looks.seen == [LOGIN, LOGIN]
 
 
 def test_nobody_waits_for_what_is_dropped() -> None:
