@@ -27,9 +27,11 @@ from sidecar.cluster.connect import Connected, open_cluster
 from sidecar.cluster.flags import ClusterFlags
 from sidecar.cluster.secrets import secrets_of
 from sidecar.doctor import applications, here, installation, rights
+from sidecar.doctor.credentials import check_secrets
 from sidecar.doctor.facts import Facts, gather
 from sidecar.doctor.flags import Known, check_flags
 from sidecar.doctor.pods import Workload, workload_of
+from sidecar.doctor.policies import check_policies
 from sidecar.doctor.registries import check_registries
 from sidecar.doctor.result import Result, State, told_in_a_pod
 
@@ -148,11 +150,14 @@ def judged(facts: Facts, now: datetime) -> Iterable[Result]:
     yield from rights.check_rights(facts.rights)
     yield from installation.check_containers(facts)
     yield from installation.check_config_maps(facts)
+    yield from check_secrets(facts.secrets, facts.rights)
     for workload in (facts.server, facts.controller):
         if isinstance(workload, Workload):
             yield from check_flags(workload, _known())
     yield from installation.check_settings(facts)
     yield from installation.check_controller(facts, now)
+    if facts.controller is not None:
+        yield from check_policies(facts.policies)
     yield from applications.check_applications(facts, now)
     yield from installation.check_waves(facts)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from sidecar.controller.lease import LEASE
+from sidecar.doctor import policies
+from sidecar.doctor.credentials import Secret, named_secrets, readings
 from sidecar.doctor.pods import Workload, mounted_config_maps, workload_of
 from sidecar.doctor.rights import REVIEWS, Right, needed, review_of
 from sidecar.kubernetes import (
@@ -15,6 +18,7 @@ from sidecar.kubernetes import (
     CRDS,
     IMAGE_UPDATERS,
     LEASES,
+    SECRETS,
     AbsentError,
     ClusterError,
     Kind,
@@ -34,7 +38,9 @@ class Facts:
     """What the cluster says; None is that there is no such object.
 
     *argocd* is Argo CD's namespace. *server* is its repo-server, *controller* Retag's. *rights*
-    are what their accounts may, of what they need. *config_maps* are those that both mount.
+    are what their accounts may, of what they need. *config_maps* are those that both mount,
+    *secrets* whether those are there that registries.conf names; *policies* the same, by kind
+    and name.
     """
 
     argocd: str
@@ -47,6 +53,8 @@ class Facts:
     config_maps: Mapping[str, Mapping[str, Any] | ClusterError | None]
     lease: Object | ClusterError | None
     rights: Mapping[Right, bool] | ClusterError
+    secrets: Mapping[Secret, bool | ClusterError]
+    policies: Mapping[tuple[Kind, str], bool] | ClusterError
 
 
 async def gather(
@@ -59,6 +67,12 @@ async def gather(
     deployments = await _read(lambda: _list(cluster, DEPLOYMENTS, [argocd]))
     server, controller = _workloads(deployments)
     mounted = mounted_config_maps([server, controller])
+    config_maps = {name: await _config_map(cluster, argocd, name) for name in mounted}
+    roles = {
+        role: (workload, named_secrets(workload, config_maps))
+        for role, workload in (("resolver", server), ("controller", controller))
+        if isinstance(workload, Workload)
+    }
     params = await _read(lambda: _get(cluster, CONFIG_MAPS, argocd, _PARAMETERS))
     return Facts(
         argocd=argocd,
@@ -68,9 +82,11 @@ async def gather(
         server=server,
         controller=controller,
         parameters=params if isinstance(params, ClusterError) else data_of(params),
-        config_maps={name: await _config_map(cluster, argocd, name) for name in mounted},
+        config_maps=config_maps,
         lease=await _read(lambda: _get(cluster, LEASES, argocd, LEASE)),
-        rights=await _read(lambda: _rights(cluster, argocd, server, controller)),
+        rights=await _read(lambda: _rights(cluster, argocd, roles)),
+        secrets=await _secrets(cluster, {each for _, named in roles.values() for each in named}),
+        policies=await _read(lambda: _policies(cluster)),
     )
 
 
@@ -94,6 +110,21 @@ async def _get(cluster: Client, kind: Kind, namespace: str, name: str) -> Object
         return await cluster.get(kind, namespace, name)
     except AbsentError:
         return None
+
+
+async def _is_there(cluster: Client, kind: Kind, namespace: str, name: str) -> bool:
+    return await _get(cluster, kind, namespace, name) is not None
+
+
+async def _secrets(
+    cluster: Client, secrets: Iterable[Secret]
+) -> dict[Secret, bool | ClusterError]:
+    """Whether each is there; what it holds is let go of."""
+    found: dict[Secret, bool | ClusterError] = {}
+    for namespace, name in sorted(secrets):
+        ask = partial(_is_there, cluster, SECRETS, namespace, name)
+        found[namespace, name] = await _read(ask)
+    return found
 
 
 async def _list(cluster: Client, kind: Kind, namespaces: Sequence[str]) -> list[Object]:
@@ -126,14 +157,21 @@ def _workloads(deployments: Sequence[Object] | ClusterError) -> tuple[_Deployed,
 
 
 async def _rights(
-    cluster: Client, namespace: str, server: _Deployed, controller: _Deployed
+    cluster: Client, namespace: str, roles: Mapping[str, tuple[Workload, frozenset[Secret]]]
 ) -> dict[Right, bool]:
     """What the accounts may, of what they need."""
-    roles = (("resolver", server), ("controller", controller))
     found = {}
-    for role, workload in roles:
-        if isinstance(workload, Workload):
-            for right in needed(role, workload.account):
-                answer = await cluster.review(REVIEWS, review_of(right, namespace))
-                found[right] = bool((answer.get("status") or {}).get("allowed"))
+    for role, (workload, secrets) in roles.items():
+        for right in (*needed(role, workload.account), *readings(role, workload, secrets)):
+            answer = await cluster.review(REVIEWS, review_of(right, namespace))
+            found[right] = bool((answer.get("status") or {}).get("allowed"))
     return found
+
+
+async def _policies(cluster: Client) -> dict[tuple[Kind, str], bool]:
+    """Whether each policy and its binding is there."""
+    return {
+        (kind, name): await _is_there(cluster, kind, "", name)
+        for name in policies.NAMES
+        for kind in (policies.POLICIES, policies.BINDINGS)
+    }

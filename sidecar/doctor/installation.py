@@ -8,7 +8,7 @@ from typing import Any
 
 from cmp.rules.pruning import lacking_fields, schema_of
 from sidecar.doctor.facts import Facts
-from sidecar.doctor.pods import SOCKETS, Workload, flag_of, mount_at
+from sidecar.doctor.pods import SOCKETS, Workload, flag_of, mount_at, mounted_file, registries_path
 from sidecar.doctor.result import Result, naming, unread, warning, well, wrong
 from sidecar.kubernetes import ClusterError, Object
 
@@ -85,7 +85,7 @@ def check_config_maps(facts: Facts) -> Iterator[Result]:
     for workload in (facts.server, facts.controller):
         if not isinstance(workload, Workload):
             continue
-        for container in filter(None, (workload.resolver, workload.controller)):
+        for container in workload.ours:
             yield from _mounted(subject, workload, container, facts.config_maps)
 
 
@@ -95,16 +95,14 @@ def _mounted(
     container: Object,
     held: Mapping[str, Mapping[str, Any] | ClusterError | None],
 ) -> Iterator[Result]:
-    path = flag_of(container, "--registries") or flag_of(container, "--registries-conf-path")
-    path = path or "/app/config/registries.conf"
-    folder, _, file = path.rpartition("/")
-    mount = mount_at(container, folder) or mount_at(container, path)
+    path = registries_path(container)
+    place = mounted_file(workload, container, path)
     where = f"{workload.name}, container {container['name']}"
-    if mount is None:
+    if place is None:
         what = f"nothing is mounted at {path} ({where})"
         yield wrong("RT100", subject, what, "mount the ConfigMap with registries.conf there")
         return
-    name = (workload.volume(mount["name"]).get("configMap") or {}).get("name")
+    name, file = place
     data = held.get(name) if name else {file: ""}
     if isinstance(data, ClusterError):
         yield unread(subject, data)

@@ -50,6 +50,11 @@ class Workload:
         return self._running("controller")
 
     @property
+    def ours(self) -> list[Object]:
+        """The containers of the resident roles."""
+        return [each for each in (self.resolver, self.controller) if each is not None]
+
+    @property
     def plugin(self) -> Object | None:
         """The container of argocd-cmp-server that has the resolver's socket."""
         return next(
@@ -104,12 +109,28 @@ def flag_of(container: Object, name: str) -> str:
     return ""
 
 
+def registries_path(container: Object) -> str:
+    """Where *container* looks for registries.conf."""
+    path = flag_of(container, "--registries") or flag_of(container, "--registries-conf-path")
+    return path or "/app/config/registries.conf"
+
+
+def mounted_file(workload: Workload, container: Object, path: str) -> tuple[str, str] | None:
+    """The ConfigMap ("" where it is none) and its key at *path*, None if nothing is mounted."""
+    folder, _, file = path.rpartition("/")
+    mount = mount_at(container, folder) or mount_at(container, path)
+    if mount is None:
+        return None
+    source = workload.volume(mount["name"]).get("configMap") or {}
+    return str(source.get("name") or ""), file
+
+
 def mounted_config_maps(workloads: Iterable[Workload | ClusterError | None]) -> Sequence[str]:
     """The ConfigMaps that containers of Retag's mount, and that have to be there."""
     names = set()
     for each in workloads:
         if isinstance(each, Workload):
-            for container in filter(None, (each.resolver, each.controller)):
+            for container in each.ours:
                 for mount in container.get("volumeMounts") or []:
                     source = each.volume(mount["name"]).get("configMap") or {}
                     if source and not source.get("optional"):

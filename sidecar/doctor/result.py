@@ -10,7 +10,7 @@ from sidecar.kubernetes import ClusterError
 
 _UNREAD = "RT113"
 # What Retag itself does not need to read.
-_OTHERS = frozenset({"kind", "rights", "repo-server", "controller", "settings"})
+_OTHERS = frozenset({"kind", "rights", "repo-server", "controller", "settings", "policies"})
 _SHOWN = 5  # names; whoever has a thousand of them needs none of the others
 
 

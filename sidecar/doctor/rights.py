@@ -14,6 +14,7 @@ from sidecar.kubernetes import (
     IMAGE_UPDATERS,
     LEASES,
     PROJECTS,
+    SECRETS,
     ClusterError,
     Kind,
     Object,
@@ -48,13 +49,18 @@ _NEEDED: Mapping[str, tuple[tuple[Kind, str, tuple[str, ...]], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """That *account*, which is the *role*'s, may *verb* the *kind* (of which *part*, or "")."""
+    """That *account*, which is the *role*'s, may *verb* the *kind* (of which *part*, or "").
+
+    *place* is the namespace, "" for that of the account; *name* is that of one object, or "".
+    """
 
     role: str
     account: str
     verb: str
     kind: Kind
     part: str = ""
+    place: str = ""
+    name: str = ""
 
     def __str__(self) -> str:
         return f"{self.verb} {self.kind}{'/' if self.part else ''}{self.part}"
@@ -64,18 +70,19 @@ def needed(role: str, account: str) -> Iterator[Right]:
     """What *account* needs as *role*: `resolver` or `controller`."""
     for kind, part, verbs in _NEEDED[role]:
         for verb in verbs:
-            yield Right(role, account, verb, kind, part)
+            name = LEASE if kind is LEASES else ""  # RBAC names it
+            yield Right(role, account, verb, kind, part, name=name)
 
 
 def review_of(right: Right, namespace: str) -> Object:
-    """The question for *right* in *namespace*, which is that of the account too."""
+    """The question for *right*, where *namespace* is that of the account."""
     asked = {
-        "namespace": namespace,
+        "namespace": right.place or namespace,
         "verb": right.verb,
         "group": right.kind.group,
         "resource": right.kind.plural,
         "subresource": right.part,
-        "name": LEASE if right.kind is LEASES else "",  # RBAC names it
+        "name": right.name,
     }
     groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}"]
     spec = {
@@ -87,14 +94,16 @@ def review_of(right: Right, namespace: str) -> Object:
 
 
 def check_rights(rights: Mapping[Right, bool] | ClusterError) -> Iterable[Result]:
-    """Whether each account has what it needs."""
+    """Whether each account has what it needs; of Secrets, `check_secrets` tells."""
     subject = "rights"
     if isinstance(rights, ClusterError):
         yield unread(subject, rights)
         return
     for account in sorted({(right.role, right.account) for right in rights}):
         missing = [
-            str(right) for right, has in rights.items() if not has and _is_of(right, account)
+            str(right)
+            for right, has in rights.items()
+            if not has and _is_of(right, account) and right.kind is not SECRETS
         ]
         role, name = account
         if missing:

@@ -27,8 +27,10 @@ _KINDS = (
     "Deployment",
     "Role",
     "RoleBinding",
+    "Secret",
     "ServiceAccount",
 )
+_POLICIES = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 _AUTOMATED = {"automated": {"selfHeal": True}}
 
 
@@ -95,9 +97,13 @@ def installation(
     number = abs(hash(request.node.nodeid)) % 10**9
     found = Installation(api_server, api_server.namespace(f"doctor-{number}"))
     for each in deployed.argocd:
+        text = json.dumps(each).replace(': "argocd"', f': "{found.name}"')
+        text = text.replace("secret:argocd/", f"secret:{found.name}/")
         if each["kind"] in _KINDS:
-            text = json.dumps(each).replace(': "argocd"', f': "{found.name}"')
             found.put(json.loads(text))
+        elif each["kind"] in _POLICIES:  # the cluster's, and harmless to other tests
+            account = f"system:serviceaccount:{found.name}:"
+            api_server.apply(json.loads(text.replace("system:serviceaccount:argocd:", account)))
     found.put(lease())
     found.put(updater())
     found.put(application("my-app"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -167,8 +168,77 @@ def _without_what_a_wave_makes(it: Installation) -> None:
     it.put(application("platform", source={}, status=status))
 
 
+RBAC = "apis/rbac.authorization.k8s.io/v1"
+POLICY = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolic"
+CONF = "api/v1/configmaps/retag-registries"
+
+
+def _without_the_login(it: Installation) -> None:
+    it.delete("api/v1/secrets/zot-login")
+
+
+def _without_the_role_for_it(it: Installation) -> None:
+    it.delete(f"{RBAC}/roles/retag-credentials")
+
+
+def _without_the_binding_for_it(it: Installation) -> None:
+    it.delete(f"{RBAC}/rolebindings/retag-credentials")
+
+
+def _bound_to_the_controller_only(it: Installation) -> None:
+    path = f"{RBAC}/rolebindings/retag-credentials"
+    subjects = [each for each in it.get(path)["subjects"] if each["name"] == "retag-controller"]
+    it.patch(path, _replace("/subjects", subjects))
+
+
+def _with_a_pull_secret_of_nobody(it: Installation) -> None:
+    _name(it, f"pullsecret:{it.name}/made-up", f"secret:{it.name}/zot-login#zot.credentials")
+
+
+def _name(it: Installation, *credentials: Any) -> None:
+    entries = [
+        {"name": str(number), "prefix": f"{number}.example.com", "credentials": each}
+        for number, each in enumerate(credentials)
+    ]
+    it.patch(CONF, _replace("/data/registries.conf", json.dumps({"registries": entries})))
+
+
+def _without_the_policy_for_applications(it: Installation) -> None:
+    it.server.request("DELETE", f"{POLICY}ies/retag-controller-applications")
+
+
+def _without_the_binding_for_applications(it: Installation) -> None:
+    it.server.request("DELETE", f"{POLICY}ybindings/retag-controller-applications")
+
+
+def _without_anything_for_records(it: Installation) -> None:
+    it.server.request("DELETE", f"{POLICY}ies/retag-controller-records")
+    it.server.request("DELETE", f"{POLICY}ybindings/retag-controller-records")
+
+
 Broken = Callable[[Installation], None]
+APPLICATIONS = "retag-controller-applications, so"
 TROUBLES: list[tuple[Broken, dict[str, str]]] = [
+    (_without_the_login, {"RT129": "names Secrets that are not there: doctor-"}),
+    (_without_the_role_for_it, {"RT130": "account argocd-repo-server may not get doctor-"}),
+    (_without_the_binding_for_it, {"RT130": "account argocd-repo-server may not get doctor-"}),
+    (_bound_to_the_controller_only, {"RT130": "account argocd-repo-server may not get doctor-"}),
+    (
+        _with_a_pull_secret_of_nobody,
+        {"RT129": "/made-up", "RT130": "account argocd-repo-server may not get doctor-"},
+    ),
+    (
+        _without_the_policy_for_applications,
+        {"RT131": f"there is no ValidatingAdmissionPolicy {APPLICATIONS}"},
+    ),
+    (
+        _without_the_binding_for_applications,
+        {"RT131": f"there is no ValidatingAdmissionPolicyBinding {APPLICATIONS}"},
+    ),
+    (
+        _without_anything_for_records,
+        {"RT131": "Policy and no ValidatingAdmissionPolicyBinding retag-controller-records"},
+    ),
     (_without_account_rights, {"RT112": "the resolver's account argocd-repo-server may not get"}),
     (_without_leases, {"RT112": "create leases.coordination.k8s.io, get leases.coordination"}),
     (_without_repo_server, {"RT124": "there is no Deployment of argocd-repo-server"}),
@@ -230,6 +300,39 @@ def test_an_application_that_no_rule_matches_is_none_of_ours(installation: Insta
     assert installation.troubles() == {}
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["", "[", "1", "registries: 1", "registries: [1, {credentials: 1}]"],
+    ids=["empty", "no YAML", "a number", "no list", "no text"],
+)
+def test_registries_conf_that_names_no_secret_needs_none(
+    installation: Installation, text: str
+) -> None:
+    installation.patch(CONF, _replace("/data/registries.conf", text))
+    _without_the_login(installation)
+
+    assert installation.troubles() == {}
+
+
+def test_credentials_that_are_no_secrets_are_not_looked_for(installation: Installation) -> None:
+    _name(installation, "env:LOGIN", "file:/login", "secret:made-up", None)
+    _without_the_login(installation)
+
+    assert installation.troubles() == {}
+
+
+def test_secrets_of_a_folder_are_not_looked_for_in_the_cluster(
+    installation: Installation,
+) -> None:
+    for path, container in ((SERVER, "retag-resolver"), (CONTROLLER, "controller")):
+        place = _index(installation, path, container)
+        flag = {"op": "add", "path": f"{place}/args/-", "value": "--secrets=/secrets"}
+        installation.patch(path, flag)
+    _without_the_login(installation)
+
+    assert installation.troubles() == {}
+
+
 def _may(it: Installation, account: str, *resources: str) -> str:
     """A token of *account*, which may read *resources* besides what it may anyway."""
     kind = "rbac.authorization.k8s.io"
@@ -251,6 +354,7 @@ _EVERYTHING = {
     "mounts",
     "settings",
     "controller",
+    "policies",
     "Applications",
     "ImageUpdaters",
 }
@@ -261,10 +365,13 @@ _EVERYTHING = {
     [
         (["pods"], _EVERYTHING - {"mounts", "rights"}),
         (["deployments"], _EVERYTHING - {"repo-server"}),
-        (["deployments", "configmaps"], _EVERYTHING - {"repo-server", "mounts", "settings"}),
         (
-            ["deployments", "configmaps", "leases", "applications"],
-            {"kind", "rights", "ImageUpdaters"},
+            ["deployments", "configmaps"],
+            (_EVERYTHING | {"Secrets"}) - {"repo-server", "mounts", "settings"},
+        ),
+        (
+            ["deployments", "configmaps", "leases", "applications", "secrets"],
+            {"kind", "rights", "policies", "ImageUpdaters"},
         ),
     ],
 )
@@ -299,7 +406,7 @@ def test_who_may_not_read_the_lease_does_not_say_that_nobody_leads(
 
     assert {each.code for each in results} == {""}
     assert results[-1].subject == "cluster"
-    assert "controller, kind, repo-server" in results[-1].what
+    assert "controller, kind, policies, repo-server" in results[-1].what
 
 
 def test_what_the_account_of_a_pod_lacks_itself_is_told(installation: Installation) -> None:

@@ -1,0 +1,95 @@
+"""Checks of the Secrets that registries.conf names: each is there, and both roles may read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cmp.located import YamlError, load_documents
+from cmp.registry.credentials import (
+    InvalidCredentialsError,
+    PullSecret,
+    SecretField,
+    parse_credentials,
+)
+from sidecar.doctor.pods import Workload, flag_of, mounted_file, registries_path
+from sidecar.doctor.result import Result, naming, unread, well, wrong
+from sidecar.doctor.rights import Right
+from sidecar.kubernetes import SECRETS, ClusterError
+
+_SUBJECT = "Secrets"
+
+Secret = tuple[str, str]  # its namespace and name
+
+
+def named_secrets(
+    workload: Workload, config_maps: Mapping[str, Mapping[str, Any] | ClusterError | None]
+) -> frozenset[Secret]:
+    """Those that *workload* reads by their names, as registries.conf in *config_maps* says."""
+    found: set[Secret] = set()
+    for container in workload.ours:
+        place = mounted_file(workload, container, registries_path(container))
+        if place is None or flag_of(container, "--secrets"):  # these lie in a folder
+            continue
+        name, file = place
+        data = config_maps.get(name)
+        if isinstance(data, Mapping):
+            found.update(_secrets_in(str(data.get(file) or "")))
+    return frozenset(found)
+
+
+def readings(role: str, workload: Workload, secrets: frozenset[Secret]) -> Iterator[Right]:
+    """The right to each of *secrets* that *workload* needs as *role*."""
+    for place, name in sorted(secrets):
+        yield Right(role, workload.account, "get", SECRETS, place=place, name=name)
+
+
+def _secrets_in(text: str) -> Iterator[Secret]:
+    """Those that the registries.conf *text* names; faults of it are told by `retag lint`."""
+    try:
+        documents = load_documents(text, "registries.conf")
+    except YamlError:
+        return
+    data = documents[0].data if documents else None
+    entries = data.get("registries") if isinstance(data, dict) else None
+    for entry in entries if isinstance(entries, list) else ():
+        stated = entry.get("credentials") if isinstance(entry, dict) else None
+        secret = _secret_of(stated) if isinstance(stated, str) else None
+        if secret:
+            yield secret
+
+
+def _secret_of(credentials: str) -> Secret | None:
+    try:
+        source = parse_credentials(credentials).source
+    except InvalidCredentialsError:
+        return None
+    if isinstance(source, SecretField | PullSecret):
+        return source.namespace, source.name
+    return None
+
+
+def check_secrets(
+    secrets: Mapping[Secret, bool | ClusterError], rights: Mapping[Right, bool] | ClusterError
+) -> Iterator[Result]:
+    """Whether *secrets*, with whether each is there, exist and may be read."""
+    hidden = [each for each in secrets.values() if isinstance(each, ClusterError)]
+    absent = ["/".join(secret) for secret, there in secrets.items() if there is False]
+    # Where nobody tells rights, `check_rights` says so.
+    held = {} if isinstance(rights, ClusterError) else rights
+    denied = [right for right, has in held.items() if right.kind is SECRETS and not has]
+    if hidden:
+        yield unread(_SUBJECT, hidden[0])
+    if absent:
+        what = f"registries.conf names Secrets that are not there: {naming(absent)}"
+        yield wrong("RT129", _SUBJECT, what, "create them, or name those that are there")
+    for role, account in sorted({(right.role, right.account) for right in denied}):
+        names = [f"{each.place}/{each.name}" for each in denied if each.role == role]
+        what = f"the {role}'s account {account} may not get {naming(names)}"
+        remedy = (
+            "apply deploy/base/rbac-credentials.yaml, whose resourceNames have to name each "
+            "Secret of registries.conf"
+        )
+        yield wrong("RT130", _SUBJECT, what, remedy)
+    if secrets and not (hidden or absent or denied):
+        yield well(_SUBJECT, "those that registries.conf names are there, for who needs them")
