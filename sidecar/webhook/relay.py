@@ -72,10 +72,14 @@ class Relay:
         self._wake.set()
 
     async def run(self) -> None:
-        """Pass hints on for ever."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._mirror.run())
-            group.create_task(self._send())
+        """Pass hints on for ever. Nobody waits for this one, so it says itself that it ends."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._mirror.run())
+                group.create_task(self._send())
+        except Exception:
+            _log.exception("hints are no longer passed on, by a fault of Retag")
+            raise
 
     async def _send(self) -> None:
         while await self._wake.wait():
@@ -87,6 +91,8 @@ class Relay:
                 _log.debug("hints wait: %s", error)
                 self._unsent = _last({**sending, **self._unsent})
                 self._wake.set()
+            except Exception:  # noqa: BLE001 - those that come later may be written
+                _log.exception("hints are lost by a fault of Retag")
             await self._sleep(SPACING)
 
     async def _write(self, sending: Heard) -> None:

@@ -12,6 +12,8 @@ import httpx
 import pytest
 
 from sidecar.kubernetes.client import Client
+from sidecar.kubernetes.kinds import Kind
+from sidecar.kubernetes.port import Object
 from sidecar.webhook.events import Hint
 from sidecar.webhook.relay import MOST, NAME, Relay, heard_in
 from tests.metering import Metered
@@ -143,6 +145,63 @@ def test_only_so_many_are_kept(api_server: ApiServer) -> None:
     assert len(heard) == MOST
     assert Hint("", f"team/app-{MOST + 4}") in heard
     assert Hint("", "team/app-0") not in heard
+
+
+class Faulty(Client):
+    """A client whose first answer is none that anybody thought of."""
+
+    asked = 0
+
+    async def get(self, kind: Kind, namespace: str, name: str, /) -> Object:
+        """The object, from the second time on."""
+        self.asked += 1
+        if self.asked == 1:
+            raise ValueError("made up")
+        return await super().get(kind, namespace, name)
+
+
+def test_a_bug_in_one_write_is_logged_and_ends_no_other(
+    api_server: ApiServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    namespace = api_server.namespace("relay-bug")
+    other = Replica(leads=False)
+
+    async def main() -> None:
+        client = Faulty.of_kubeconfig(api_server.kubeconfig)
+        relay = Relay(client, namespace, other.take, Metered(), wall=other.wall, sleep=other.sleep)
+        task = asyncio.create_task(relay.run())
+        relay.hint("", "team/app")
+        await until(lambda: len(other.slept) == 1)
+        relay.hint("", "team/web")
+        await until(lambda: len(other.slept) == 2)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await client.aclose()
+
+    asyncio.run(main())
+    assert "hints are lost by a fault of Retag" in caplog.messages
+    assert set(heard_in(written(api_server, namespace))) == {Hint("", "team/web")}
+
+
+def test_a_relay_that_ends_says_so(
+    api_server: ApiServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    namespace = api_server.namespace("relay-ends")
+    other = Replica(leads=False)
+
+    async def fail(_seconds: float) -> None:
+        raise ValueError("made up")
+
+    async def main() -> None:
+        client = Client.of_kubeconfig(api_server.kubeconfig)
+        relay = Relay(client, namespace, other.take, Metered(), wall=other.wall, sleep=fail)
+        relay.hint("", "team/app")
+        with pytest.raises(ExceptionGroup):
+            await relay.run()
+        await client.aclose()
+
+    asyncio.run(main())
+    assert "hints are no longer passed on, by a fault of Retag" in caplog.messages
 
 
 def configured(text: Any, name: str = NAME) -> dict[str, Any]:
