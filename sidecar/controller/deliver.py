@@ -50,7 +50,8 @@ _FAR = 3600.0  # seconds after which any wait is looked at again: clocks may be 
 class _Application:
     """What is known of one Application here. Times are of the clock, those of choices of the wall.
 
-    *news* are the choices that were wanted last; *said* the last thing that was logged.
+    *news* are the choices that were wanted last; *said* the last thing that was logged;
+    *unrecordable* is whether it was logged that a choice cannot be recorded.
     """
 
     target: Target
@@ -65,6 +66,7 @@ class _Application:
     heal: str = ""
     healing: Healing = field(default_factory=Healing)
     said: str = ""
+    unrecordable: bool = False
 
 
 class Deliverer:
@@ -118,7 +120,10 @@ class Deliverer:
         """*wanted* are all choices of *target*, as they are now."""
         application = self._take(target)
         news = frozenset((*key_of(w), w.choice.tag, w.choice.digest) for w in wanted)
-        wanted = tuple(filter(delivery.is_recordable, wanted))
+        asked, wanted = wanted, tuple(filter(delivery.is_recordable, wanted))
+        if len(wanted) < len(asked) and not application.unrecordable:
+            application.unrecordable = True
+            _log.warning("%s: a choice is not delivered: it is too long to be recorded", target)
         if news - application.news:
             application.came = _came(application.came, self._wall())
         application.news = news

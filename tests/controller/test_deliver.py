@@ -628,16 +628,23 @@ def test_a_bug_in_one_delivery_ends_no_other(
     assert caplog.messages == ["deliver-bug/app: the delivery failed"]
 
 
-def test_a_choice_that_cannot_be_recorded_is_not_delivered(api_server: ApiServer) -> None:
+def test_a_choice_that_cannot_be_recorded_is_not_delivered_which_is_said_once(
+    api_server: ApiServer, caplog: pytest.LogCaptureFixture
+) -> None:
     async def play(world: World) -> None:
         argo = world.argo
         argo.make("app", image("1"))
         async with world.controller() as it:
             it.want("app", wanted("2", "1", alias="x" * 2000))
+            it.want("app", wanted("3", "1", alias="x" * 2000))
             await it.after(600)
             assert it.cluster.writes == []
 
     _deliver(api_server, "unrecordable", play)
+
+    assert caplog.messages == [
+        "deliver-unrecordable/app: a choice is not delivered: it is too long to be recorded"
+    ]
 
 
 _KILLS = [(at, after) for at in range(7) for after in (False, True)]
