@@ -13,7 +13,13 @@ from dataclasses import replace
 from typing import Protocol
 
 from cmp.cosign import PublicKey
-from cmp.errors import BadReplyError, RuleError, ThrottledError, UnreachableError
+from cmp.errors import (
+    BadReplyError,
+    RegistryError,
+    RuleError,
+    ThrottledError,
+    UnreachableError,
+)
 from cmp.judge import Verdict
 from cmp.keys import keys_of
 from cmp.pipeline import Operator
@@ -65,6 +71,13 @@ class Reader:
         """What *look* came to; None before it was looked."""
         return self._verdicts.get(look.login, {}).get(look)
 
+    def trouble(self, login: Login) -> str:
+        """What the registry said in the place of its tags, on one line; "" where it gave them."""
+        verdicts = self._verdicts.get(login, {}).values()
+        if _outcome(verdicts) is Outcome.READ:
+            return ""
+        return min(filter(None, map(_trouble, verdicts)), default="")
+
     def forget(self, login: Login) -> None:
         """Nobody wants to know of *login*."""
         self._read_at.pop(login, None)
@@ -110,6 +123,8 @@ async def _verdict(ruled: Ruled, configuration: Configuration, since: float) -> 
         keys: Sequence[PublicKey] = await keys_of(rule, configuration.operator.secrets)
     except RuleError as error:
         return Verdict(rule.repository, policy, Kept(Keep.DISABLED, error.what), error=error)
+    except UnreachableError as error:  # the cluster does not answer for the Secret
+        return Verdict(rule.repository, policy, Kept(Keep.UNREACHABLE, str(error)), error=error)
     lookups = configuration.lookups.until(float("inf"))
     return await lookups.verdict(rule, policy, keys, since=since)
 
@@ -123,6 +138,13 @@ def _mark(verdict: Verdict | None) -> object:
         return choice.keep
     is_stale = verdict.listing is not None and bool(verdict.listing.stale)
     return written(choice.tag, verdict.policy), is_stale
+
+
+def _trouble(verdict: Verdict) -> str:
+    """A rule whose own keys cannot be had is no trouble of the registry."""
+    if verdict.listing is not None and verdict.listing.stale:
+        return verdict.listing.stale
+    return verdict.error.brief if isinstance(verdict.error, RegistryError) else ""
 
 
 def _outcome(verdicts: Collection[Verdict]) -> Outcome:

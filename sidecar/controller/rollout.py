@@ -23,6 +23,7 @@ from sidecar.controller.choose import Choosing
 from sidecar.controller.heal import ailment
 from sidecar.controller.index import Index
 from sidecar.controller.model import Target, Wanted
+from sidecar.controller.outage import Outages, outage_line
 from sidecar.controller.poll import Poller
 from sidecar.controller.read import Current, Reader
 from sidecar.controller.schedule import Outcome
@@ -60,19 +61,22 @@ class Parts:
     """What a rollout works with.
 
     *earlier* tells what was chosen for an Application before. *on_plan* is told each plan: the one
-    before, and the one now.
+    before, and the one now; *on_outage* each Application once for each repository of it that
+    could not be read for long, and why.
     """
 
     current: Current
     earlier: Callable[[Target], Sequence[LastGood]]
     delivers: Delivers
     on_plan: Callable[[Plan | None, Plan | None], None]
+    on_outage: Callable[[Target, str], None]
 
 
 class Rollout:
     """Decides for the Applications in *targets*, as `application` and `rules` tell of changes.
 
-    Each repository is looked at once in *interval* seconds. *wall* is in seconds since the epoch.
+    Each repository is looked at once in *interval* seconds of *clock*. *wall* is in seconds since
+    the epoch.
     """
 
     def __init__(
@@ -82,20 +86,23 @@ class Rollout:
         interval: float,
         *,
         wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
         meter: Meter | None = None,
     ) -> None:
         self._parts = parts
         self._targets = targets
         self._wall = wall
+        self._clock = clock
         self._planner = Planner()
         self.reader = Reader(parts.current, wall)
-        self.poller = Poller(self.look, interval, meter=meter)
+        self.poller = Poller(self.look, interval, clock=clock, meter=meter)
         self._index = Index(self.poller.add, self._drop)
         self._dirty: dict[Key, bool] = {}  # whether the plan is to be made anew
         self._busy: set[Key] = set()
         self._queue: asyncio.Queue[Key] = asyncio.Queue()
         self._unsettled: set[Key] = set()
         self._readable: dict[Login, bool] = {}
+        self._outages = Outages()
 
     @property
     def plans(self) -> Mapping[Key, Plan]:
@@ -135,6 +142,7 @@ class Rollout:
         for key in touched:
             self._soil(key, anew=False)
         self._readable[login] = outcome is Outcome.READ
+        self._warn(login)
         if outcome is Outcome.READ:
             for key in self._index.users_of(login):
                 self._heal(key)
@@ -206,6 +214,16 @@ class Rollout:
         if readable or not of_registries:
             self._parts.delivers.heal(target, ", ".join(sorted(codes)))
 
+    def _warn(self, login: Login) -> None:
+        """Tell the Applications of *login* if it could not be read for long."""
+        why = self.reader.trouble(login)
+        if not why:
+            self._outages.over(login)
+            return
+        for key in self._outages.failed(login, self._index.users_of(login), self._clock()):
+            if target := self._targets.get(key):
+                self._parts.on_outage(target, outage_line(login, why))
+
     def _soil(self, key: Key, *, anew: bool) -> None:
         """Decide for *key*, with a plan made *anew*."""
         if key not in self._dirty and key not in self._busy:
@@ -219,6 +237,7 @@ class Rollout:
     def _forget(self, login: Login) -> None:
         self.reader.forget(login)
         self._readable.pop(login, None)
+        self._outages.over(login)
 
 
 def fault_of(policy: Policy, verdict: Verdict | None) -> str:

@@ -20,9 +20,10 @@ from sidecar.cluster.connect import Connected
 from sidecar.controller import records, updaters
 from sidecar.controller.deliver import Deliverer
 from sidecar.controller.dry import DryRun, NoEvents
-from sidecar.controller.events import KubernetesEvents
+from sidecar.controller.events import Events, KubernetesEvents
 from sidecar.controller.limits import Bucket
 from sidecar.controller.model import Target, target_of
+from sidecar.controller.outage import Warnings
 from sidecar.controller.read import Current
 from sidecar.controller.records import Records
 from sidecar.controller.rollout import Parts, Rollout
@@ -67,13 +68,16 @@ class Term:
         self._projects = Mirror(client, Watched(PROJECTS, (argocd,), keep_project), meter=meter)
         self._held = Mirror(client, records.watched(argocd), meter=meter)
         kept = self._records = Records(client, argocd, self._held)
-        self._deliverer = None if given.settings.dry_run else self._delivering(kept)
+        events = self._events()
+        self._warnings = Warnings(events, given.leads)
+        self._deliverer = None if given.settings.dry_run else self._delivering(kept, events)
         self._tally = Tally()
         parts = Parts(
             current=given.current,
             earlier=lambda target: kept.of(target).last_good,
             delivers=self._deliverer or DryRun(),
             on_plan=self._tally.count,
+            on_outage=self._warnings.tell,
         )
         interval = given.settings.interval
         self.rollout = Rollout(parts, self._applications.objects, interval, meter=meter)
@@ -105,6 +109,7 @@ class Term:
             )
             tasks += [
                 group.create_task(rollout.run()),
+                group.create_task(self._warnings.run()),
                 group.create_task(self._rules.run(rollout.rules)),
             ]
             await rollout.idle()  # so that each repository is looked at once for all who want it
@@ -175,15 +180,19 @@ class Term:
         if not self._given.settings.dry_run:
             await self._statuses.write()
 
-    def _delivering(self, kept: Records) -> Deliverer:
+    def _events(self) -> Events:
         given = self._given
-        client = given.connected.client
+        if given.settings.dry_run or not given.settings.events:
+            return NoEvents()
         bucket = Bucket(EVENTS_A_SECOND, EVENTS_AT_ONCE, clock=time.monotonic)
-        with_events = given.settings.events
+        return KubernetesEvents(given.connected.client, bucket, time.time)
+
+    def _delivering(self, kept: Records, events: Events) -> Deliverer:
+        given = self._given
         return Deliverer(
-            client,
+            given.connected.client,
             kept,
-            KubernetesEvents(client, bucket, time.time) if with_events else NoEvents(),
+            events,
             given.leads,
             project=lambda name: self._projects.objects.get((given.connected.argocd, name)),
             meter=given.meter,

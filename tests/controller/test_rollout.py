@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +23,7 @@ from cmp.lookups import Direct
 from cmp.pipeline import Operator
 from cmp.ports import Lookups
 from cmp.reference import Repository
+from cmp.registry.secrets import NoSecrets, Secrets
 from cmp.rules import RuleSet
 from cmp.store import LastGood
 from cmp.tags import Listing
@@ -81,6 +90,9 @@ class World:
     now: float = 1000.0
     delivered: Delivered = field(default_factory=Delivered)
     tally: Tally = field(default_factory=Tally)
+    uptime: float = 0.0
+    warned: list[tuple[str, str]] = field(default_factory=list)
+    secrets: Secrets = field(default_factory=NoSecrets)
 
     def __post_init__(self) -> None:
         parts = Parts(
@@ -88,8 +100,22 @@ class World:
             earlier=lambda _target: self.earlier,
             delivers=self.delivered,
             on_plan=self.tally.count,
+            on_outage=self._warn,
         )
-        self.rollout = Rollout(parts, self.targets, 300.0, wall=lambda: self.now)
+        self.rollout = Rollout(
+            parts, self.targets, 300.0, wall=lambda: self.now, clock=lambda: self.uptime
+        )
+
+    def _warn(self, target: Target, why: str) -> None:
+        self.warned.append((target.application.name, why))
+
+    async def looked(self, *minutes: float) -> list[tuple[str, str]]:
+        """Who was warned by looks after *minutes* each, and of what."""
+        for each in minutes:
+            self.uptime += each * 60
+            await self.look()
+        told, self.warned = self.warned, []
+        return told
 
     @asynccontextmanager
     async def use(self) -> AsyncIterator[World]:
@@ -98,8 +124,8 @@ class World:
 
     @property
     def operator(self) -> Operator:
-        """Without Secrets."""
-        return Operator(RuleSet(), self.tags)
+        """Of interest are its Secrets."""
+        return Operator(RuleSet(), self.tags, secrets=self.secrets)
 
     @property
     def lookups(self) -> World:
@@ -403,6 +429,102 @@ def test_what_was_seen_before_a_silence_decides_nothing() -> None:
     play(it, story)
 
 
+_SAID = f"{APP} could not be read for 15 minutes or longer: "
+
+
+@pytest.mark.parametrize(
+    ("tags", "why"),
+    [
+        pytest.param({"error": UnreachableError("RT540", "no answer")}, "no answer [RT540]"),
+        pytest.param({"error": DeniedError("RT545", "no right")}, "no right [RT545]"),
+        pytest.param({"at": 900.0, "stale": "late [RT540]"}, "late [RT540]"),
+    ],
+    ids=["silent", "refused", "only what it said before"],
+)
+def test_an_outage_that_lasts_is_told_once_to_each_application(
+    tags: dict[str, Any], why: str
+) -> None:
+    it = world()
+    good, bad = Tags({APP: ["1.0.0"]}, at=1000.0), Tags({APP: ["1.0.0"]}, **tags)
+
+    async def story() -> None:
+        it.tags = bad
+        it.put(running("1.0.0"), running("1.0.0", name="job"))
+        await it.settled()
+        assert await it.looked(0, 5, 9.9) == []
+        assert sorted(await it.looked(0.1)) == [("job", _SAID + why), ("web", _SAID + why)]
+        it.put(running("1.0.0", name="late"))
+        await it.settled()
+        assert await it.looked(60) == [("late", _SAID + why)]
+        assert await it.looked(60) == []
+        it.tags = good
+        assert await it.looked(60) == []
+        it.tags = bad
+        assert await it.looked(60, 5) == []
+        assert [name for name, _ in sorted(await it.looked(10))] == ["job", "late", "web"]
+
+    play(it, story)
+
+
+def test_two_looks_in_a_day_are_no_outage_and_who_is_gone_has_none() -> None:
+    it = world()
+    it.tags = Tags({}, error=UnreachableError("RT540", "no answer"))
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        assert await it.looked(0, 1440) == []
+        it.rollout.application(WEB, it.targets.pop(WEB), None)
+        await it.settled()
+        it.put(running("1.0.0"))
+        await it.settled()
+        assert await it.looked(0, 1440) == []
+        del it.targets[WEB]  # it is gone, and nothing was decided since
+        assert await it.looked(1) == []
+
+    play(it, story)
+
+
+def test_a_key_of_a_rule_that_is_missing_is_no_outage_of_its_registry() -> None:
+    keyed = ", imagesVerification: {cosignKey: {secretName: cosign, key: pub}}"
+    it = world("1.0.0", ruleset=rules(image(more=keyed)))
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        assert await it.looked(0, 10, 10) == []
+        [[why]] = it.rollout.faults().values()
+        assert why.startswith("app: cosignKey: ")
+
+    play(it, story)
+
+
+def test_a_secret_that_cannot_be_told_for_now_is_a_silence() -> None:
+    keyed = ", imagesVerification: {cosignKey: {secretName: cosign, key: pub}}"
+    it = world("1.0.0", ruleset=rules(image(more=keyed)))
+    it.secrets = _Silent()
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        assert await it.rollout.look(LOGIN) is Outcome.SILENT
+        assert await it.settled() == [("web", [])]
+        assert it.rollout.faults() == {("argocd", "rules"): ["app: no answer [RT566]"]}
+
+    play(it, story)
+
+
+class _Silent(NoSecrets):
+    """An API server that does not answer."""
+
+    async def data(
+        self, _namespace: str, _name: str, /, *, afresh: bool = False
+    ) -> Mapping[str, str]:
+        """Nothing."""
+        del afresh
+        raise UnreachableError("RT566", "no answer")
+
+
 def test_a_registry_without_a_tag_that_is_allowed_has_answered() -> None:
     it = world("2.0.0")
 
@@ -487,7 +609,13 @@ def test_a_bug_in_one_application_keeps_nobody_from_others(
         return []
 
     it.rollout = Rollout(
-        Parts(current=it, earlier=earlier, delivers=it.delivered, on_plan=it.tally.count),
+        Parts(
+            current=it,
+            earlier=earlier,
+            delivers=it.delivered,
+            on_plan=it.tally.count,
+            on_outage=lambda _target, _why: None,
+        ),
         it.targets,
         300.0,
     )
