@@ -36,7 +36,7 @@ def world(api_server: ApiServer, request: pytest.FixtureRequest, tmp_path: Path)
     return World(api_server, namespace, tmp_path)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """An API server that may be killed."""
     with ApiServer(tmp_path_factory.mktemp("fragile")) as server:

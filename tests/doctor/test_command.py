@@ -78,8 +78,10 @@ def test_a_cluster_without_the_kind_then_with_another_then_with_ours(
 
 def test_a_cluster_that_is_gone_ends_with_6_and_one_line(empty: ApiServer, tmp_path: Path) -> None:
     empty.kill()
-
-    done = doctor("--kubeconfig", str(empty.kubeconfig), folder=tmp_path)
+    try:
+        done = doctor("--kubeconfig", str(empty.kubeconfig), folder=tmp_path)
+    finally:
+        empty.start()  # for whichever test comes next
 
     assert (done.returncode, done.stdout) == (6, "")
     assert "RT650" in done.stderr
