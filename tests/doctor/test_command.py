@@ -125,7 +125,6 @@ def test_a_registry_of_registries_conf_is_asked(tmp_path: Path) -> None:
 
 
 def test_a_login_is_read_from_the_secret_in_the_cluster(empty: ApiServer, tmp_path: Path) -> None:
-    empty.start()
     named = {"name": "zot-login", "namespace": "argocd"}
     login = {"apiVersion": "v1", "kind": "Secret", "metadata": named}
     empty.apply({**login, "stringData": {"it": "made-up-user:made-up-password"}})
