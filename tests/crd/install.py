@@ -36,8 +36,13 @@ def install(server: ApiServer, name: str) -> None:
 
 
 def _settings(server: ApiServer, probe: Any) -> Any:
-    """What would be stored of the settings of *probe*."""
-    would = create(server, probe, "dryRun=All")
+    """What would be stored of the settings of *probe*; None while nothing is served."""
+    try:
+        would = create(server, probe, "dryRun=All")
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code != httpx.codes.NOT_FOUND:
+            raise
+        return None
     return would["spec"]["applicationRefs"][0]["images"][0]["commonUpdateSettings"]
 
 
