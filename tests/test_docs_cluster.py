@@ -28,7 +28,7 @@ from tests.test_docs import PAGES
 __all__ = ["deployed"]  # a fixture
 
 _FOLDER = re.compile(r"(?<=[ /])(?:my-)?deploy/[\w./-]+")
-_INSTALLED = ("ClusterRole", "ImageUpdater", "ValidatingAdmissionPolicy")
+_INSTALLED = ("ClusterRole", "ImageUpdater")
 _RULE = re.compile(r"^kind: ImageUpdater$", re.MULTILINE)
 
 

@@ -102,6 +102,7 @@ def test_argo_cds_json_becomes_options(text: str, values: dict[str, Any]) -> Non
         pytest.param("[3]", "not an object with a name.*RT221", id="no object"),
         pytest.param('[{"name": 3}]', "not an object with a name.*RT221", id="no name"),
         pytest.param('[{"name": "pins"}]', "no value.*`map:`.*RT221", id="no value"),
+        pytest.param('[{"name": "pins", "map": ""}]', "is no map.*RT221", id="a blank for a map"),
         pytest.param('[{"name": "pins", "string": ""}]', "has string.*RT221", id="wrong kind"),
         pytest.param(
             '[{"name": "pins", "map": {}, "array": []}]', "has array and map.*RT221", id="two"
