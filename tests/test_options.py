@@ -109,7 +109,7 @@ def test_argo_cds_json_becomes_options(text: str, values: dict[str, Any]) -> Non
         ),
         pytest.param(
             '[{"name": "pins", "map": [1]}]',
-            "pins has a value that is not a string.*RT223",
+            "parameter pins is no map.*RT221",
             id="list",
         ),
         pytest.param('[{"name": "pins", "map": {"a": 1}}]', "that is not a string", id="number"),
