@@ -187,7 +187,7 @@ def _typed(parameter: Parameter, value: Any) -> Value:
         return tuple(_text(parameter, each) for each in value)
     if parameter.kind is Kind.MAP and isinstance(value, dict):
         return {_text(parameter, k): _text(parameter, v) for k, v in value.items()}
-    if parameter.is_collection:  # Argo CD's own schema lets none pass, an Application's may
+    if parameter.is_collection:
         raise UsageError(
             "RT221",
             f"the value of parameter {parameter.name} is no {parameter.kind}",

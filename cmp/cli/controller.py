@@ -10,12 +10,12 @@ import click
 
 from cmp.cli import updater
 from cmp.cli.cluster import resident_options
-from cmp.cli.options import SECRETS_HELP, TLS_HELP
+from cmp.cli.resident import log_options, probes_option, registry_options
 from cmp.cli.webhook import webhook_options
 from sidecar import settings
 from sidecar.cluster.flags import ClusterFlags
 from sidecar.controller.settings import INTERVAL, Settings, parse_interval
-from sidecar.logs import FORMATS, LEVELS, configure
+from sidecar.logs import configure
 from sidecar.sources import Files
 from sidecar.webhook.settings import WebhookFlags, settings_of
 
@@ -33,19 +33,7 @@ _PATH = click.Path(path_type=Path)
     metavar="DURATION",
     help="How often each repository is looked at that a rule names.",
 )
-@click.option(
-    "--registries",
-    "--registries-conf-path",
-    "registries",
-    type=_PATH,
-    default=settings.REGISTRIES,
-    show_default=True,
-    help="The registries that may be asked.",
-)
-@click.option("--secrets", type=_PATH, help=SECRETS_HELP)
-@click.option(
-    "--tls-certs", type=_PATH, default=settings.CERTIFICATES, show_default=True, help=TLS_HELP
-)
+@registry_options
 @click.option(
     "--store",
     default="memory",
@@ -103,33 +91,9 @@ _PATH = click.Path(path_type=Path)
     default=False,
     help="Look at all repositories once, deliver what is new, and end.",
 )
-@click.option(
-    "--health-probe-bind-address",
-    "probes",
-    default=settings.PROBES,
-    show_default=True,
-    metavar="[HOST]:PORT",
-    help="Where /healthz, /readyz and /metrics are served; 0 is nowhere.",
-)
+@probes_option
 @webhook_options
-@click.option(
-    "--loglevel",
-    type=click.Choice(list(LEVELS), case_sensitive=False),
-    default="info",
-    envvar="IMAGE_UPDATER_LOGLEVEL",
-    show_default=True,
-    show_envvar=True,
-    help="The least that is logged.",
-)
-@click.option(
-    "--logformat",
-    type=click.Choice(FORMATS),
-    default="json",
-    envvar="IMAGE_UPDATER_LOGFORMAT",
-    show_default=True,
-    show_envvar=True,
-    help="How it is logged.",
-)
+@log_options
 @updater.accept(updater.CONTROLLER_FLAGS)
 @click.pass_context
 def command(  # noqa: PLR0913  # click hands over each option by its name

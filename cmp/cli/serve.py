@@ -10,11 +10,11 @@ from click.core import ParameterSource
 
 from cmp.cli import updater
 from cmp.cli.cluster import resident_options
-from cmp.cli.options import SECRETS_HELP, TLS_HELP
+from cmp.cli.resident import log_options, probes_option, registry_options
 from sidecar import settings
 from sidecar.cluster.flags import ClusterFlags
 from sidecar.configuration import Paths
-from sidecar.logs import FORMATS, LEVELS, configure
+from sidecar.logs import configure
 from sidecar.settings import Settings
 from sidecar.sources import Files
 
@@ -48,19 +48,7 @@ _PATH = click.Path(path_type=Path)
     show_default=f"{settings.RULES}, without a cluster",
     help="ImageUpdater resources besides the cluster's: a file, or a folder of them. Repeatable.",
 )
-@click.option(
-    "--registries",
-    "--registries-conf-path",
-    "registries",
-    type=_PATH,
-    default=settings.REGISTRIES,
-    show_default=True,
-    help="The registries that may be asked.",
-)
-@click.option("--secrets", type=_PATH, help=SECRETS_HELP)
-@click.option(
-    "--tls-certs", type=_PATH, default=settings.CERTIFICATES, show_default=True, help=TLS_HELP
-)
+@registry_options
 @click.option(
     "--image-fields",
     type=_PATH,
@@ -80,32 +68,8 @@ _PATH = click.Path(path_type=Path)
     metavar="DURATION",
     help="How long what was seen serves while its registry is silent.",
 )
-@click.option(
-    "--health-probe-bind-address",
-    "probes",
-    default=settings.PROBES,
-    show_default=True,
-    metavar="[HOST]:PORT",
-    help="Where /healthz, /readyz and /metrics are served; 0 is nowhere.",
-)
-@click.option(
-    "--loglevel",
-    type=click.Choice(list(LEVELS), case_sensitive=False),
-    default="info",
-    envvar="IMAGE_UPDATER_LOGLEVEL",
-    show_default=True,
-    show_envvar=True,
-    help="The least that is logged.",
-)
-@click.option(
-    "--logformat",
-    type=click.Choice(FORMATS),
-    default="json",
-    envvar="IMAGE_UPDATER_LOGFORMAT",
-    show_default=True,
-    show_envvar=True,
-    help="How it is logged.",
-)
+@probes_option
+@log_options
 @updater.accept_flags
 @click.pass_context
 def command(  # noqa: PLR0913  # click hands over each option by its name
