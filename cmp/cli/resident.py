@@ -60,7 +60,7 @@ _FORMAT = click.option(
 
 
 def registry_options(command: _Command) -> _Command:
-    """Give *command* the paths `registries`, `secrets`, `tls_certs`, for `sidecar.sources.Files`."""
+    """Give *command* `registries`, `secrets` and `tls_certs`, for `sidecar.sources.Files`."""
     return _REGISTRIES(_SECRETS(_CERTIFICATES(command)))
 
 
