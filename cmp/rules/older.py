@@ -22,6 +22,10 @@ def official_image(image: Located) -> tuple[Located, list[Finding]]:
     older = {name: image.fields[name] for name in MOVED if name in image.fields}
     block = image.get(SETTINGS) or replace(image, value={}, faults=())
     findings = [_moved(name, value, both=name in block.fields) for name, value in older.items()]
+    if "allowTags" in older and "allowTags" in block.fields:
+        # No rule has this one, but an API server refuses the resource for it.
+        judged = _allow_tags(older["allowTags"])[1]
+        findings += [each for each in judged if each.severity is Severity.ERROR]
     fields = {name: value for name, value in image.fields.items() if name not in older}
     if older and isinstance(block.value, dict):  # else its type is wrong, which is said later
         fields[SETTINGS] = block.with_fields(older | block.fields)

@@ -87,6 +87,14 @@ def test_the_official_place_wins_over_the_older_one() -> None:
     assert [each.code for each in rules.findings] == ["RT311", "RT310"]
 
 
+def test_what_an_api_server_refuses_is_refused_also_where_another_wins() -> None:
+    rules = image(
+        "alias: a, imageName: example.com/a, allowTags: [], commonUpdateSettings: {allowTags: any}"
+    )
+    assert rules_for(rules, APPLICATION).rules == ()
+    assert [each.code for each in rules.findings] == ["RT311", "RT314"]
+
+
 @pytest.mark.parametrize(
     ("names", "aliases"),
     [
