@@ -19,15 +19,8 @@ from cmp.rules import Application, RuleSet, rules_for
 from cmp.rules.annotations import PREFIX
 from cmp.rules.resource import read_resource
 from cmp.store import LastGood
-from sidecar.cluster.record_format import (
-    MOST_CHOICES,
-    Past,
-    Record,
-    Recorded,
-    State,
-    config_map,
-    parse,
-)
+from sidecar.cluster.record import MOST_CHOICES, Past, Record, Recorded, State
+from sidecar.cluster.record_format import config_map, parse
 from sidecar.cluster.records import RecordedChoices, keep_record
 from sidecar.cluster.rules import RulesReader, keep_rules
 from sidecar.controller import delivery

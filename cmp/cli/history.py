@@ -13,7 +13,7 @@ from cmp.cli.output import output_option, print_json
 from cmp.cli.recorded import asked, record_of
 from cmp.errors import printable
 from sidecar.cluster.flags import ClusterFlags
-from sidecar.cluster.record_format import Past, Record
+from sidecar.cluster.record import Past, Record
 from sidecar.kubernetes.instants import instant_of
 
 _HEAD = ("WHEN", "IMAGE", "BEFORE", "AFTER", "RULE", "WHY")

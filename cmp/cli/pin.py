@@ -11,7 +11,7 @@ from typing import Any
 from cmp.errors import ResolverError
 from cmp.options import parse_environment, parse_items
 from cmp.reference import InvalidReferenceError, Reference
-from sidecar.cluster.record_format import Past
+from sidecar.cluster.record import Past
 from sidecar.controller.model import is_ours
 
 _PINS = "pins"

@@ -13,7 +13,8 @@ from cmp.errors import ResolverError
 from cmp.reference import InvalidReferenceError, Reference
 from sidecar.cluster.connect import Connected, need_cluster
 from sidecar.cluster.flags import ClusterFlags
-from sidecar.cluster.record_format import Past, Record, name_of, parse
+from sidecar.cluster.record import Past, Record
+from sidecar.cluster.record_format import name_of, parse
 from sidecar.kubernetes.errors import AbsentError
 from sidecar.kubernetes.kinds import CONFIG_MAPS
 

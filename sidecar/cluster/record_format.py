@@ -1,6 +1,5 @@
-"""What the controller records of one Application in a ConfigMap, and the strict reading of it.
+"""A record of the controller as a ConfigMap, and the strict reading of it.
 
-A record says which choices were delivered, how far the others have come, and what ran before.
 Whoever may write ConfigMaps in that namespace can write records, so all of it is a hint: what is
 not exactly of this form reads as absent, and nothing in it is ever executed.
 """
@@ -11,12 +10,12 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from cmp.store import LastGood
 from sidecar.cluster import record_fields as fields
+from sidecar.cluster.record import MOST_CHOICES, MOST_HISTORY, Past, Record, Recorded, State
 
 LABELS: Mapping[str, str] = {
     "app.kubernetes.io/managed-by": "retag-controller",
@@ -26,8 +25,6 @@ SELECTOR = "retag.dev/record=choices"
 APPLICATION, UID = "retag.dev/application", "retag.dev/application-uid"  # annotations, for people
 
 VERSION = 1
-MOST_CHOICES = 200  # of one Application; with texts as long as ours are, a fifth of a ConfigMap
-MOST_HISTORY = 20
 # Characters that a ConfigMap may have here; etcd and the API server take 1 MiB of it.
 MOST_CHARACTERS = 900_000
 # Characters of a choice as JSON when it is new, so that so many choices fit with all that is added
@@ -39,108 +36,6 @@ _KEPT_OF_NAME = 200  # characters of one that is longer
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 _Value = TypeVar("_Value")
-
-
-class State(StrEnum):
-    """How far a choice has come."""
-
-    INTENDED = "intended"  # a refresh is to be asked for; nobody knows yet whether it was
-    ASKED = "asked"  # the refresh was asked for
-    RENDERED = "rendered"  # Argo CD has rendered anew; a sync may be due
-    DELIVERED = "delivered"  # nothing is left to do
-    FAILED = "failed"  # given up: never again for this choice
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing is done for such a choice any more."""
-        return self in (State.DELIVERED, State.FAILED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
-    """A choice of one rule for the Application.
-
-    *after* is its reference and *before* the one that ran ("" for none), *title* names the rule
-    and *alias* its image, for people; *live* is whether an image of the repository ran. *good* is
-    what the rule's policy chose last itself: a last good choice for resolvers, which a pin is not.
-    *attempts* refreshes were intended, the last at *asked_at* (seconds since the epoch) with
-    *stamp*, the value of Argo CD's `refresh-timestamp`; before it, *reconciled* was
-    `status.reconciledAt`, and *operation* `status.operationState.startedAt`. *reason* says why it
-    failed, or why it is left to Argo CD or to people.
-    """
-
-    choice: LastGood
-    state: State
-    after: str
-    before: str = ""
-    title: str = ""
-    alias: str = ""
-    why: str = ""
-    good: LastGood | None = None
-    live: bool = False
-    attempts: int = 0
-    asked_at: float = 0
-    stamp: str = ""
-    reconciled: str = ""
-    operation: str = ""
-    reason: str = ""
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """What it is the choice of: rule and repository."""
-        return self.choice.rule, self.choice.repository
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
-    """An image that came to run: at *at* (seconds since the epoch) *after* took *before*'s place.
-
-    Both are references, *before* is "" where none was live.
-    """
-
-    at: float
-    rule: str
-    alias: str
-    image: str
-    before: str
-    after: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """All that is recorded of the Application *namespace*/*name* with *uid*.
-
-    *choices* has one for each rule and repository, the last changed first; *history* the newest
-    first.
-    """
-
-    namespace: str
-    name: str
-    uid: str
-    choices: tuple[Recorded, ...] = ()
-    history: tuple[Past, ...] = ()
-
-    @property
-    def last_good(self) -> tuple[LastGood, ...]:
-        """What the rules' policies chose last, for resolvers; the last changed first."""
-        return tuple(each.good for each in self.choices if each.good is not None)
-
-    def of(self, key: tuple[str, str]) -> Recorded | None:
-        """The choice of a rule for a repository."""
-        return next((each for each in self.choices if each.key == key), None)
-
-    def with_choice(self, recorded: Recorded) -> Record:
-        """*recorded* in its place, before all others; of settled ones the oldest may go."""
-        others = [each for each in self.choices if each.key != recorded.key]
-        while len(others) >= MOST_CHOICES:
-            settled = [each for each in others if each.state.is_settled]
-            others.remove(settled[-1] if settled else others[-1])
-        return replace(self, choices=(recorded, *others))
-
-    def with_history(self, past: Past) -> Record:
-        """*past* as the newest of a bounded history."""
-        return replace(self, history=(past, *self.history)[:MOST_HISTORY])
 
 
 def fits(recorded: Recorded) -> bool:

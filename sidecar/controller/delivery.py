@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from cmp.store import LastGood
-from sidecar.cluster.record_format import Past, Record, Recorded, State, fits
+from sidecar.cluster.record import Past, Record, Recorded, State
+from sidecar.cluster.record_format import fits
 from sidecar.controller import autosync, refresh
 from sidecar.controller.heal import ailment
 from sidecar.controller.model import Target, Wanted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 
-from sidecar.cluster.record_format import Recorded
+from sidecar.cluster.record import Recorded
 from sidecar.controller.model import Target, Wanted
 from sidecar.controller.targets import Key
 

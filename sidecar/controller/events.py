@@ -15,7 +15,7 @@ from cachetools import LRUCache
 
 from cmp.errors import printable
 from cmp.reference import InvalidReferenceError, Reference
-from sidecar.cluster.record_format import Recorded
+from sidecar.cluster.record import Recorded
 from sidecar.controller.limits import Bucket
 from sidecar.controller.model import Target
 from sidecar.kubernetes.errors import ClusterError, ConflictError

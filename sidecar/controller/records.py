@@ -10,13 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sidecar.cluster.record_format import (
-    SELECTOR,
-    Record,
-    config_map,
-    name_of,
-    parse,
-)
+from sidecar.cluster.record import Record
+from sidecar.cluster.record_format import SELECTOR, config_map, name_of, parse
 from sidecar.controller.model import Target
 from sidecar.kubernetes.errors import AbsentError
 from sidecar.kubernetes.kinds import CONFIG_MAPS

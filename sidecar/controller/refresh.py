@@ -18,7 +18,7 @@ from typing import Any
 from cmp.reference import InvalidReferenceError, Reference
 from sidecar.cluster.applications import REFRESH
 from sidecar.cluster.applications import REFRESH_TIMESTAMP as STAMP
-from sidecar.cluster.record_format import Recorded
+from sidecar.cluster.record import Recorded
 from sidecar.controller.model import Target
 from sidecar.kubernetes.instants import seconds_of
 

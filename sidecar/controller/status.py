@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cmp.errors import one_line
-from sidecar.cluster.record_format import Past
+from sidecar.cluster.record import Past
 from sidecar.kubernetes.instants import instant_of
 
 _MOST_TOLD = 5  # errors in a condition; the others are counted

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from cmp.errors import RetagError, Severity
 from cmp.meter import Meter, Unmetered
 from cmp.rules import Resource
-from sidecar.cluster.record_format import Past, Record
+from sidecar.cluster.record import Past, Record
 from sidecar.controller.records import Held
 from sidecar.controller.status import Report, says_more, status_of
 from sidecar.controller.tally import Tally

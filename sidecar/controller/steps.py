@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sidecar.cluster.record_format import MOST_CHOICES, Record, Recorded, State
+from sidecar.cluster.record import MOST_CHOICES, Record, Recorded, State
 from sidecar.controller import autosync
 from sidecar.controller.model import Target, Wanted
 

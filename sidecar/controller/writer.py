@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cmp.meter import Meter
-from sidecar.cluster.record_format import Record
+from sidecar.cluster.record import Record
 from sidecar.controller import refresh
 from sidecar.controller.limits import Bucket
 from sidecar.controller.model import Target, target_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sidecar.cluster.record_format import Past, Record, config_map
+from sidecar.cluster.record import Past, Record
+from sidecar.cluster.record_format import config_map
 from tests.servers.kubernetes import ApiServer
 
 REPOSITORY = "registry.example.com/team/api"

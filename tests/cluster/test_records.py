@@ -11,7 +11,8 @@ import pytest
 
 from cmp.store import LastGood
 from cmp.tags import Listing, Tag
-from sidecar.cluster.record_format import Record, Recorded, State, config_map
+from sidecar.cluster.record import Record, Recorded, State
+from sidecar.cluster.record_format import config_map
 from sidecar.cluster.records import RecordedChoices, keep_record
 from tests.memory import NOW, MemoryStore
 

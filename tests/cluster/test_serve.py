@@ -16,7 +16,7 @@ from cmp.store.open import open_persistent
 from cmp.store.persistent import Contents
 from examples.zot_storage import PROFANITY_API, both, write_repository
 from sidecar.cluster import record_format
-from sidecar.cluster.record_format import Record, Recorded, State
+from sidecar.cluster.record import Record, Recorded, State
 from tests.cluster.world import World, application, resolving, until, updater
 from tests.kubernetes import crds
 from tests.servers.kubernetes import ApiServer

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.cluster.record_format import SELECTOR, Record, config_map, name_of
+from sidecar.cluster.record import Record
+from sidecar.cluster.record_format import SELECTOR, config_map, name_of
 from tests.controller.argo import REFRESH, SOURCE, ArgoCD
 from tests.servers import images
 from tests.servers.controller import ControllerProcess, until

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from sidecar.cluster.record_format import MOST_CHOICES, Record, Recorded, State
+from sidecar.cluster.record import MOST_CHOICES, Record, Recorded, State
 from sidecar.controller import delivery, refresh
 from sidecar.controller.autosync import Acts, Answer, Deferral, Operation, Refusal, Why
 from sidecar.controller.delivery import HYDRATED, MOST_ATTEMPTS, SETTLING, next_step

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.cluster.record_format import Recorded, State
+from sidecar.cluster.record import Recorded, State
 from sidecar.controller.events import KubernetesEvents
 from sidecar.controller.limits import Bucket
 from sidecar.controller.model import Target

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmp.reference import Repository
-from sidecar.cluster.record_format import Recorded
+from sidecar.cluster.record import Recorded
 from sidecar.controller.model import Target
 from sidecar.controller.outage import LASTING, LEAST_LOOKS, Outages, Warnings
 from sidecar.controller.targets import Login

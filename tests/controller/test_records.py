@@ -13,19 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmp.store import LastGood
-from sidecar.cluster.record_format import (
-    MOST_CHARACTERS,
-    MOST_CHOICES,
-    MOST_HISTORY,
-    Past,
-    Record,
-    Recorded,
-    State,
-    config_map,
-    dump,
-    name_of,
-    parse,
-)
+from sidecar.cluster.record import MOST_CHOICES, MOST_HISTORY, Past, Record, Recorded, State
+from sidecar.cluster.record_format import MOST_CHARACTERS, config_map, dump, name_of, parse
 from sidecar.controller.records import Records, held, is_older, watched
 from sidecar.kubernetes.client import Client
 from sidecar.kubernetes.errors import AbsentError, ConflictError

@@ -11,7 +11,7 @@ import pytest
 from cmp.rules import Resource, rules_in
 from cmp.rules.read import rules_in as read
 from cmp.store import LastGood
-from sidecar.cluster.record_format import Past, Record, Recorded, State
+from sidecar.cluster.record import Past, Record, Recorded, State
 from sidecar.controller.records import Held
 from sidecar.controller.status import Report, Status, says_more, status_of
 from sidecar.controller.statuses import CHECKED, Known, Statuses

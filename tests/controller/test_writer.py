@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cmp.meter import Unmetered
-from sidecar.cluster.record_format import Record
+from sidecar.cluster.record import Record
 from sidecar.controller.writer import Limits, NotLeadingError, StaleError, Writer
 from sidecar.kubernetes.errors import AbsentError, ClusterError, ConflictError
 from tests.controller.applications import application, target

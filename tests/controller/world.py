@@ -10,7 +10,7 @@ from typing import Any
 
 from cmp.reference import Reference
 from cmp.store import LastGood
-from sidecar.cluster.record_format import Record
+from sidecar.cluster.record import Record
 from sidecar.controller.deliver import Deliverer
 from sidecar.controller.events import KubernetesEvents
 from sidecar.controller.limits import Bucket
