@@ -30,7 +30,7 @@ def parse_namespaces(flag: str, text: str, own: str) -> tuple[str, ...]:
     names = sorted({name.strip() for name in text.split(",")} - {""})
     if names == [_ALL]:
         return ("",)
-    for name in names:
+    for name in names or (own,):
         if not _NAMESPACE.fullmatch(name):
             raise UsageError(
                 "RT262",

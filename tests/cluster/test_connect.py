@@ -110,6 +110,12 @@ def test_what_is_no_namespace_is_refused(text: str) -> None:
         parse_namespaces("--flag", text, "own")
 
 
+@pytest.mark.parametrize("own", ["", " ", "*"], ids=["empty", "blank", "star"])
+def test_an_own_namespace_that_is_none_does_not_become_all_of_them(own: str) -> None:
+    with pytest.raises(UsageError, match=r"--flag: .* is no namespace.*RT262"):
+        parse_namespaces("--flag", "", own)
+
+
 def test_outside_of_a_pod_no_cluster_is_used_unless_named(tmp_path: Path) -> None:
     assert open_cluster(ClusterFlags(), {}, account=tmp_path) is None
     with pytest.raises(ClusterError, match=r"no cluster is named.*RT661"):

@@ -121,6 +121,15 @@ def test_a_namespace_that_is_not_allowed_is_never_asked_for(namespace: str) -> N
     run(test)
 
 
+def test_where_no_namespace_is_allowed_none_is_asked_for() -> None:
+    async def test(_secrets: ClusterSecrets, held: Held, clock: Clock) -> None:
+        with pytest.raises(DeniedError, match="RT569"):
+            await ClusterSecrets(held, frozenset(), clock).data("argocd", "zot")
+        assert held.asked == []
+
+    run(test)
+
+
 def test_without_a_limit_all_namespaces_are_allowed() -> None:
     async def test(_secrets: ClusterSecrets, held: Held, clock: Clock) -> None:
         assert await ClusterSecrets(held, None, clock).data("other", "zot")
