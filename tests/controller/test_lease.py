@@ -175,6 +175,7 @@ def test_another_leads_once_the_lease_was_left_alone_for_its_duration(ahead: flo
         pytest.param({"leaseDurationSeconds": 60}, 60, id="as long as it says"),
         pytest.param({}, 15, id="no duration"),
         pytest.param({"leaseDurationSeconds": "long"}, 15, id="no number"),
+        pytest.param({"leaseDurationSeconds": -60}, 15, id="a negative duration"),
         pytest.param({"leaseDurationSeconds": 10**9}, 3600, id="a very long duration"),
     ],
 )
@@ -271,6 +272,28 @@ def test_who_was_stopped_does_not_lead_at_the_first_look() -> None:
     run(test)
 
 
+def test_who_wakes_too_late_asks_for_nothing_before_its_work_has_ended() -> None:
+    async def test(cluster: OneLease, time: Time, start: Start) -> None:
+        asked_until_the_end = []
+
+        async def work() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                asked_until_the_end.append(list(cluster.asked))
+
+        start("a", work)
+        await time.pass_by(1)
+        cluster.asked.clear()
+
+        time.jump(11)
+        await time.pass_by(1)
+
+        assert asked_until_the_end == [[]]
+
+    run(test)
+
+
 def test_an_answer_that_comes_late_does_not_count_from_when_it_came() -> None:
     async def test(cluster: OneLease, time: Time, start: Start) -> None:
         replica = start("a")
@@ -296,6 +319,21 @@ def test_a_lease_that_another_has_taken_is_lost_at_once() -> None:
         assert not replica.leadership.leads()
         assert not replica.works
         assert cluster.holder == "b"
+
+    run(test)
+
+
+def test_who_has_lost_the_lease_only_looks_at_it() -> None:
+    async def test(cluster: OneLease, time: Time, start: Start) -> None:
+        start("a")
+        await time.pass_by(1)
+        cluster.write(holderIdentity="b")
+        await time.pass_by(1)
+        cluster.asked.clear()
+
+        await time.pass_by(10)
+
+        assert set(cluster.asked) == {"get"}
 
     run(test)
 
@@ -363,10 +401,11 @@ def test_who_ends_gives_the_lease_back_so_that_the_next_leads_at_once() -> None:
         assert not first.leadership.leads()
         assert first.ran == ["worked"]
         assert cluster.holder is None
+        assert cluster.lease is not None
+        assert cluster.lease["spec"]["leaseDurationSeconds"] == 1  # as client-go leaves it
 
         await time.pass_by(2)
         assert second.leadership.leads()
-        assert cluster.lease is not None
         assert cluster.lease["spec"]["leaseTransitions"] == 1
 
     run(test)
@@ -459,6 +498,24 @@ def test_what_work_raises_ends_the_leadership() -> None:
         with pytest.raises(LookupError, match="made up"):
             await replica.task
         assert cluster.holder is None
+
+    run(test)
+
+
+def test_a_bug_while_it_renews_ends_the_leadership_at_once() -> None:
+    async def test(cluster: OneLease, time: Time, start: Start) -> None:
+        def fails() -> None:
+            raise LookupError("made up")
+
+        replica = start("a")
+        await time.pass_by(1)
+        cluster.before_write = fails
+        await time.pass_by(1)
+
+        assert replica.task is not None
+        assert replica.task.done()
+        with pytest.raises(LookupError, match="made up"):
+            await replica.task
 
     run(test)
 
