@@ -101,11 +101,14 @@ class _Work:
             meter=self._metrics,
             leads=leads,
         )
-        self._term = Term(given)
-        try:
-            await self._term.run()
-        finally:
-            self._term = None
+        is_over = False
+        while not is_over:
+            self._term = term = Term(given)
+            try:
+                await term.run()
+            finally:
+                self._term = None
+            is_over = not term.is_outdated
 
 
 @asynccontextmanager

@@ -67,6 +67,7 @@ class Term:
         self._applications = Mirror(client, watched, meter=meter)
         self._projects = Mirror(client, Watched(PROJECTS, (argocd,), keep_project), meter=meter)
         self._held = Mirror(client, records.watched(argocd), meter=meter)
+        self._mirrors = (self._updaters, self._applications, self._projects, self._held)
         kept = self._records = Records(client, argocd, self._held)
         events = self._events()
         self._warnings = Warnings(events, given.leads)
@@ -85,10 +86,20 @@ class Term:
         self._rules = updaters.RulesOf(self._updaters, argocd)
         self._statuses = self._telling()
 
-    async def run(self) -> None:
-        """Do so for ever; with `once` until each repository was looked at, and Argo CD answered.
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the cluster was restored from a backup since this term began.
 
-        Nothing is decided before all was read that decides.
+        What was told last of an Application or a record is then not what is there, although its
+        resourceVersion is the greater one.
+        """
+        return any(mirror.was_restored for mirror in self._mirrors)
+
+    async def run(self) -> None:
+        """Do so until it `is_outdated`.
+
+        With `once` until each repository was looked at, and Argo CD answered. Nothing is decided
+        before all was read that decides.
         """
         try:
             await self._work()
@@ -98,8 +109,7 @@ class Term:
     async def _work(self) -> None:
         rollout = self.rollout
         async with asyncio.TaskGroup() as group:
-            mirrors = (self._updaters, self._applications, self._projects, self._held)
-            tasks = [group.create_task(each.run()) for each in mirrors]
+            tasks = [group.create_task(each.run()) for each in self._mirrors]
             for each in (self._updaters, self._applications, self._held):
                 await each.synced()
             rollout.rules(await self._rules.read())
@@ -143,11 +153,11 @@ class Term:
                 deliverer.gone(key)
 
     async def _tell(self) -> None:
-        """Say for ever what there is."""
+        """Say what there is, until that is another cluster's."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_LOOK):
                 await self._all_read()
-        while True:
+        while not self.is_outdated:
             await self._say()
             await asyncio.sleep(min(_TOLD, self._given.settings.interval))
 

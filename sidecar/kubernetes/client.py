@@ -102,6 +102,12 @@ class Client:
             query["continue"] = following
             limit = min(2 * limit, PAGE)
 
+    async def version(self, kind: Kind, namespace: str, /) -> str:
+        """That of a listing which were made now."""
+        question = _question("GET", kind, namespace, query={"limit": "1"})
+        page, _ = read_page(await self._exchange.body(question, LARGEST_PAGE), question.what)
+        return page.version
+
     async def watch(
         self, kind: Kind, namespace: str, version: str, /, *, labels: str = ""
     ) -> AsyncIterator[Change]:

@@ -2,6 +2,10 @@
 
 They stay as last seen while the API server is away. A listing counts only when it is whole, so
 that a failing page deletes nothing.
+
+An etcd that was restored from a backup counts from less than was seen before. The API server takes
+a watch from there without a word, and tells nothing until the count has caught up; so a watch is
+opened again only after a look at how far the cluster has come.
 """
 
 from __future__ import annotations
@@ -35,6 +39,11 @@ _SHORTEST = 1.0
 _AT_ONCE = 500  # objects of a listing that are told of before others have their turn
 
 
+def is_older(one: str, other: str) -> bool:
+    """Whether the resourceVersion *one* lies before *other*; they grow in one cluster."""
+    return one.isdecimal() and other.isdecimal() and int(one) < int(other)
+
+
 def key_of(manifest: Object) -> Key:
     """Namespace and name of *manifest*."""
     metadata = manifest.get("metadata") or {}
@@ -46,13 +55,14 @@ class Watched(Generic[Kept]):
     """What a mirror watches: *kind* in *namespaces* ("" is all), with *labels* as kubectl's.
 
     Of each object it keeps what *keep* makes of it; None keeps nothing. If that raises, what was
-    kept of the object stays.
+    kept of the object stays. Metrics and logs name it *called*, where a kind is watched twice.
     """
 
     kind: Kind
     namespaces: tuple[str, ...]
     keep: Callable[[Object], Kept | None]
     labels: str = ""
+    called: str = ""
 
 
 @dataclass(slots=True)
@@ -92,6 +102,7 @@ class Mirror(Generic[Kept]):
         self._states = {namespace: _State() for namespace in watched.namespaces}
         self._listeners: list[OnChange[Kept]] = []
         self._events = 0
+        self.was_restored = False  # whether the cluster has counted from less since
 
     @property
     def objects(self) -> Mapping[Key, Kept]:
@@ -140,6 +151,8 @@ class Mirror(Generic[Kept]):
         events = self._events
         error: ClusterError
         try:
+            if state.version:
+                await self._check(namespace, state)
             if not state.version:
                 state.version = await self._list(namespace)
                 state.listed.set()
@@ -158,6 +171,13 @@ class Mirror(Generic[Kept]):
             state.version = ""
         self._meter.count("retag_watch_restarts_total", kind=self._kind, reason=error.code)
         return error
+
+    async def _check(self, namespace: str, state: _State) -> None:
+        """Have *namespace* listed if the cluster has not come as far as was seen already."""
+        kind = self._watched.kind
+        if is_older(await self._cluster.version(kind, namespace), state.version):
+            _logger.warning("the cluster was restored from a backup: %s are listed anew", kind)
+            self.was_restored, state.version = True, ""
 
     async def _list(self, namespace: str) -> str:
         """Take what a whole listing has; the version from which to watch."""
@@ -233,7 +253,7 @@ class Mirror(Generic[Kept]):
 
     @property
     def _kind(self) -> str:
-        return self._watched.kind.name
+        return self._watched.called or self._watched.kind.name
 
     def _delay(self, failures: int) -> float:
         """Seconds until the next attempt, from half of the back-off to the whole."""

@@ -59,6 +59,10 @@ class Cluster(Protocol):
         """All objects that have *labels* (a selector, as kubectl takes it), of one moment."""
         ...
 
+    async def version(self, kind: Kind, namespace: str, /) -> str:
+        """That of a listing which were made now, for the price of one object."""
+        ...
+
     def watch(
         self, kind: Kind, namespace: str, version: str, /, *, labels: str = ""
     ) -> AsyncIterator[Change]:

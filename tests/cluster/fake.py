@@ -35,6 +35,11 @@ class FakeCluster:
         """Delete the object."""
         self._happen(Happened.DELETED, each)
 
+    def restore(self) -> None:
+        """Be as before the last change, as after a restore from a backup; all watches end."""
+        del self._changes[-1]
+        self._wake()
+
     def fail(self, kind: Kind, error: ClusterError | None = AWAY) -> None:
         """Answer *error* for *kind* from now on, also to who watches; None: answer again."""
         if error is None:
@@ -59,13 +64,18 @@ class FakeCluster:
                     del found[change.object["metadata"]["name"]]
         yield Page(list(found.values()), str(len(self._changes)))
 
+    async def version(self, kind: Kind, _namespace: str, /) -> str:
+        """How many changes there were."""
+        self._check(kind)
+        return str(len(self._changes))
+
     async def watch(
         self, kind: Kind, namespace: str, version: str, /, *, labels: str = ""
     ) -> AsyncIterator[Change]:
         """What changes from *version* on."""
         del labels
         at = int(version)
-        while True:
+        while at <= len(self._changes):
             self._check(kind)
             for change in self._changes[at:]:
                 at += 1

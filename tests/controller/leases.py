@@ -138,6 +138,10 @@ class OneLease:
         """Not asked."""
         raise NotImplementedError
 
+    async def version(self, kind: Kind, namespace: str, /) -> str:
+        """Not asked."""
+        raise NotImplementedError
+
     def watch(
         self, kind: Kind, namespace: str, version: str, /, *, labels: str = ""
     ) -> AsyncIterator[Change]:

@@ -101,6 +101,9 @@ class Spied:
     def list_pages(self, *args: Any, labels: str = "") -> Any:
         return self._cluster.list_pages(*args, labels=labels)
 
+    async def version(self, kind: Kind, namespace: str, /) -> str:
+        return await self._cluster.version(kind, namespace)
+
     def watch(self, *args: Any, labels: str = "") -> Any:
         return self._cluster.watch(*args, labels=labels)
 

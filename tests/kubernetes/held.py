@@ -47,6 +47,20 @@ class HeldCluster:
         """Forget all that happened until now: who watches from before has to list anew."""
         self.compacted = len(self._changes)
 
+    def restore(self) -> None:
+        """Go back to the first half of what happened, as from a backup."""
+        del self._changes[len(self._changes) // 2 :]
+        self.compacted = min(self.compacted, len(self._changes))
+        self.objects.clear()
+        for change in self._changes:
+            metadata = change.object["metadata"]
+            key = metadata["namespace"], metadata["name"]
+            if change.happened is Happened.DELETED:
+                self.objects.pop(key, None)
+            else:
+                self.objects[key] = change.object
+        self.break_watches(None)
+
     def break_watches(self, *faults: Exception | None) -> None:
         """Have the open watches, and those after them, end so."""
         self.watch_faults.extend(faults)
@@ -58,6 +72,11 @@ class HeldCluster:
         """Pages of two objects each."""
         assert labels == ""
         return self._pages(namespace)
+
+    async def version(self, _kind: Kind, _namespace: str, /) -> str:
+        """How many changes there were."""
+        await asyncio.sleep(0)
+        return str(len(self._changes))
 
     async def _pages(self, namespace: str) -> AsyncIterator[Page]:
         self.listings += 1
@@ -88,7 +107,7 @@ class HeldCluster:
                     if fault is None:
                         return
                     raise fault
-                if at == len(self._changes):
+                if at >= len(self._changes):
                     await self._changed.wait()
                     continue
                 change = self._changes[at]

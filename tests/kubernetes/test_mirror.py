@@ -330,6 +330,29 @@ class Odd(HeldCluster):
         await asyncio.Event().wait()
 
 
+def test_a_cluster_that_was_restored_is_listed_anew(caplog: pytest.LogCaptureFixture) -> None:
+    async def test() -> None:
+        cluster = HeldCluster()
+        cluster.put("n", "early", 1)
+        cluster.put("n", "late", 1)
+        async with running(Subject(cluster)) as subject:
+            await subject.mirror.synced()
+            assert not subject.mirror.was_restored
+
+            cluster.restore()
+            await until(subject.is_like)
+
+            assert subject.mirror.was_restored
+            assert subject.held == {("n", "early"): 1}
+            assert subject.mirror.error is None
+
+    run(test)
+
+    assert caplog.records[-1].message == (
+        "the cluster was restored from a backup: configmaps are listed anew"
+    )
+
+
 def test_an_object_without_metadata_is_no_matter() -> None:
     async def test() -> None:
         async with running(Subject(Odd())) as subject:

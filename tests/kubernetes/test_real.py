@@ -347,6 +347,35 @@ def test_what_etcd_has_forgotten_is_listed_anew(own_server: ApiServer) -> None:
     asyncio.run(test())
 
 
+def test_a_cluster_that_was_restored_from_a_backup_is_mirrored_as_it_is(
+    own_server: ApiServer,
+) -> None:
+    own = own_server.namespace("restored")
+    own_server.apply(config_map(own, "both", "old"))
+    backup = own_server.back_up()
+    for number in range(5):
+        own_server.apply(config_map(own, "both", str(number)))
+    own_server.apply(config_map(own, "late"))
+
+    async def test() -> None:
+        async with opened(Client.of_kubeconfig(own_server.kubeconfig)) as client:
+            mirror = Mirror(client, Watched(CONFIG_MAPS, (own,), lambda each: each["data"]))
+            watching = asyncio.create_task(mirror.run())
+            try:
+                await mirror.synced()
+                assert mirror.objects.keys() == {(own, "both"), (own, "late")}
+                await asyncio.to_thread(own_server.restore, backup)
+                async with asyncio.timeout(20):
+                    for _ in iter(lambda: mirror.was_restored and mirror.error is None, True):
+                        await asyncio.sleep(0.02)
+                assert mirror.objects == {(own, "both"): {"v": "old"}}
+            finally:
+                watching.cancel()
+                await asyncio.wait([watching])
+
+    asyncio.run(test())
+
+
 def test_a_proxy_of_the_environment_is_not_used_for_loopback(api_server: ApiServer) -> None:
     async def test() -> None:
         environment = {"HTTPS_PROXY": "http://127.0.0.1:1"}

@@ -89,6 +89,24 @@ class ApiServer:
         asked = {"revision": str(version), "physical": True}
         httpx.post(url, json=asked, timeout=_PATIENCE, trust_env=False).raise_for_status()
 
+    def back_up(self) -> Path:
+        """A folder with what etcd holds at this moment, for `restore`."""
+        folder = self._folder / "backup"
+        etcd = self._running["etcd"]
+        etcd.send_signal(signal.SIGSTOP)
+        shutil.copytree(self._folder / "etcd", folder)
+        etcd.send_signal(signal.SIGCONT)
+        return folder
+
+    def restore(self, backup: Path) -> None:
+        """Restart with what etcd held then; its count goes on from there, as after a restore."""
+        self.kill()
+        self._end("etcd")
+        shutil.rmtree(self._folder / "etcd")
+        shutil.copytree(backup, self._folder / "etcd")
+        self._start("etcd", self._etcd())
+        self.start()
+
     def pause(self) -> None:
         """Let the API server hang, with all its connections open."""
         self._running["kube-apiserver"].send_signal(signal.SIGSTOP)
