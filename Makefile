@@ -1,12 +1,13 @@
 # Each word here is a whole task: it sets up what it needs and says what it does.
-# make demo | make test | make setup | make fmt | make lint | make bench | make lock | make clean
+# make demo | make test | make explore | make setup | make fmt | make lint | make bench | make lock |
+# make clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := .tools
 
-.PHONY: demo setup dev tools test lint fmt bench lock clean
+.PHONY: demo setup dev tools test explore lint fmt bench lock clean
 
 demo: setup  ## show the main job on an example
 	@$(BIN)/python examples/demo.py
@@ -45,9 +46,12 @@ fmt: dev
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
 
-test: lint tools  ## everything that must hold
+test: lint tools  ## everything that must hold, in the same order with the same examples each time
 	@echo "== tests"
-	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=99
+	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(BIN)/python -m pytest --randomly-seed=0 --cov --cov-report=term --cov-fail-under=99
+
+explore: tools  ## the same tests in another order each time, with other examples and ten times as many
+	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(BIN)/python -m pytest --hypothesis-profile=long
 
 bench: tools  ## ratios on this machine; never part of make test
 	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(BIN)/python -m benchmarks

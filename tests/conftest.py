@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
 
+from tests import effort
 from tests.kubernetes import crds
 from tests.servers.kubernetes import ApiServer
 
-# Speed is measured by `make bench`; a slow machine must not fail a law.
-settings.register_profile("retag", deadline=None)
-settings.register_profile("long", deadline=None)  # --hypothesis-profile=long
-settings.load_profile("retag")
+effort.register()
 
 
 @pytest.fixture(scope="session")

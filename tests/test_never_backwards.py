@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
+from tests.effort import examples, is_long
 from tests.never_backwards import NAMES, OUTAGES, VARIANTS, World
 
 HISTORIES: dict[str, list[list[Any]]] = json.loads(
@@ -115,10 +116,9 @@ class Histories(RuleBasedStateMachine):
 
 
 def test_no_history_of_a_registry_moves_an_application_backwards() -> None:
-    long = settings.get_current_profile_name() == "long"
-    examples, steps = (3_000, 80) if long else (300, 40)
+    steps = 80 if is_long() else 40
     run_state_machine_as_test(
-        Histories, settings=settings(max_examples=examples, stateful_step_count=steps)
+        Histories, settings=settings(max_examples=examples(300), stateful_step_count=steps)
     )
 
 

@@ -22,6 +22,7 @@ from sidecar.cluster.applications import (
 )
 from sidecar.kubernetes.mirror import Key
 from tests.cluster.world import REPOSITORY, application
+from tests.effort import examples
 
 NOW = 2_000_000_000.0
 BUILD = {"ARGOCD_APP_SOURCE_REPO_URL": REPOSITORY, "ARGOCD_APP_SOURCE_PATH": "app"}
@@ -81,13 +82,13 @@ def only_texts(manifest: dict[str, Any]) -> bool:
     )
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(manifests.filter(only_texts))
 def test_of_what_is_kept_comes_the_same_application(manifest: dict[str, Any]) -> None:
     assert read_application(keep_application(manifest)) == Application.from_manifest(manifest)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(manifests)
 def test_whatever_an_application_holds_it_is_kept(manifest: dict[str, Any]) -> None:
     assert read_application(keep_application(manifest)).name == manifest["metadata"]["name"]

@@ -21,6 +21,7 @@ from tests.crd.forms import OFFICIAL, OLDER, OURS
 from tests.crd.install import install
 from tests.crd.official import official
 from tests.crd.server import in_namespace, refusal
+from tests.effort import examples
 from tests.rules.updaters import manifest
 from tests.servers.kubernetes import ApiServer
 
@@ -106,9 +107,7 @@ def read(resource: Any) -> list[Any]:
     return list(read_resource(locate(resource, Place("here"))).all_findings())
 
 
-_EXAMPLES = settings(
-    max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), database=None
-)
+_EXAMPLES = settings(max_examples=examples(80), suppress_health_check=list(HealthCheck))
 
 
 @_EXAMPLES

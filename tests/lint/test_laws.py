@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmp.errors import Finding
 from cmp.lint import lint
+from tests.effort import IN_FIXTURE
 from tests.lint.files import WEB, application, image, registries
 
 SECRET = "hunter2"
@@ -121,14 +122,14 @@ def found(folder: Path, document: Any) -> list[Finding]:
     return lint([path], None, environment={"A": SECRET})
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=IN_FIXTURE)
 @given(data=DATA)
 def test_any_data_is_answered(tmp_path: Path, data: Any) -> None:
     assert all(finding.code for finding in found(tmp_path, data))
 
 
 @pytest.mark.parametrize("document", [UPDATER, APPLICATION, CONFIG], ids=["rules", "app", "conf"])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=IN_FIXTURE)
 @given(draw=st.data())
 def test_data_that_is_nearly_right_is_answered(
     tmp_path: Path, document: Any, draw: st.DataObject
@@ -150,7 +151,7 @@ def test_findings_do_not_depend_on_the_order_of_files(tmp_path: Path) -> None:
     assert lint(paths[::-1], None, environment={}) == forwards
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=IN_FIXTURE)
 @given(secret=st.text("abcdefghijklmnop0123456789:/#=@ ", min_size=6, max_size=20))
 def test_what_stands_for_credentials_is_never_shown(tmp_path: Path, secret: str) -> None:
     place = f"<{secret}>"  # so that it is no part of the messages by chance

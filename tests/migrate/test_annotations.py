@@ -15,6 +15,7 @@ from cmp.migrate import migrate
 from cmp.rules import Application, RuleSet
 from cmp.rules.read import rules_of
 from cmp.rules.ruleset import Matched, rules_for
+from tests.effort import examples
 from tests.rules.updaters import application, manifest, ref, resource, ruleset
 
 PREFIX = "argocd-image-updater.argoproj.io/"
@@ -91,7 +92,7 @@ def annotations_of_v1(draw: Any) -> dict[str, str]:
     return found | ({"write-back-method": method} if method else {})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(annotations_of_v1())
 def test_the_rules_are_the_same(annotations: dict[str, str]) -> None:
     manifests = of(annotations)
@@ -111,7 +112,7 @@ def test_the_rules_are_the_same(annotations: dict[str, str]) -> None:
     assert meaning(rules_for(ruleset, bare)) == meaning(before)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(st.lists(annotations_of_v1(), min_size=1, max_size=3), st.randoms())
 def test_order_does_not_matter_and_twice_is_once(
     several: list[dict[str, str]], random: Any

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmp.errors import RenderError
+from tests.effort import examples
 from tests.render.sources import rendered, write
 
 _OBJECT = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n"
@@ -60,7 +61,7 @@ _VALUES = st.builds(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(_VALUES)
 def test_no_list_leads_out_of_the_repository(value: str) -> None:
     with tempfile.TemporaryDirectory() as folder:

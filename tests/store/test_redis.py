@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmp.store import records
 from cmp.store.open import PASSWORD_FILE, open_persistent
 from cmp.store.persistent import Persistent, StoreError
 from cmp.tags import Tag
+from tests.effort import IN_FIXTURE, examples
 from tests.memory import NOW
 from tests.servers.certificates import Authority
 from tests.servers.redis import PASSWORD, Redis
@@ -240,7 +241,7 @@ def poison(redis: Redis, value: bytes) -> None:
     redis.ask("HSET", "retag:1:tags:key", "v1", value)
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(50), suppress_health_check=IN_FIXTURE)
 @given(st.binary() | st.binary().map(lambda body: b"1:00000000:" + body))
 def test_whatever_is_written_there_is_not_believed(redis: Redis, value: bytes) -> None:
     poison(redis, value)
@@ -340,7 +341,7 @@ def nonsense(answer: bytes) -> Iterator[str]:
             thread.join()
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     st.sampled_from(
         [

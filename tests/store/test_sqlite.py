@@ -21,6 +21,7 @@ from cmp.store.persistent import StoreError
 from cmp.store.sqlite import SqliteStore
 from cmp.store.sqlite_file import connect
 from cmp.tags import Tag
+from tests.effort import examples
 from tests.memory import NOW
 from tests.store.values import choice, listing, parts
 
@@ -164,7 +165,7 @@ def test_damage_that_shows_later_is_set_aside_too(tmp_path: Path) -> None:
     assert (tmp_path / "store.db.aside").exists()
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.data())
 def test_no_flipped_byte_makes_a_wrong_answer(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -197,7 +198,7 @@ columns = st.one_of(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(columns)
 def test_whatever_stands_in_a_record_is_not_believed(
     tmp_path_factory: pytest.TempPathFactory, value: object

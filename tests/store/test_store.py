@@ -9,12 +9,13 @@ from itertools import pairwise
 from typing import TypeVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmp.store import LastGood, Store
 from cmp.store.choices import MOST_CHOICES
 from cmp.tags import Fault, Listing, Platform, Tag
+from tests.effort import IN_FIXTURE, examples
 from tests.memory import NOW
 from tests.store import values
 from tests.store.conftest import Kind
@@ -23,7 +24,7 @@ from tests.store.values import DIGEST, choice, listing, parts
 Answer = TypeVar("Answer")
 
 # A fixture says which store it is; each example empties it.
-laws = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+laws = settings(max_examples=examples(30), suppress_health_check=IN_FIXTURE)
 
 
 def with_store(kind: Kind, use: Callable[[Store], Awaitable[Answer]]) -> Answer:
