@@ -9,6 +9,12 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
+# Seconds for which what is not urgent is left waiting for what is. After that it has each of so
+# many turns: who always has something urgent (a tenant's image that is pushed without an end)
+# delays others, and stops nobody.
+PATIENCE = 30.0
+SHARE = 8
+
 
 class Bucket:
     """Lets through *rate* a second, and *burst* at once after a rest."""
@@ -53,7 +59,7 @@ class Agenda(Generic[Key]):
     """What is to be looked at, and from when on (seconds of *clock*); urgent things first.
 
     A key is on it once, and is not given to a second taker before `done`. What is not urgent is
-    given while nothing urgent is due, or in work.
+    given while nothing urgent is due, or in work; and now and then when it has waited for long.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class Agenda(Generic[Key]):
         self._heaps: dict[bool, list[tuple[float, int, Key]]] = {True: [], False: []}
         self._busy: dict[Key, bool] = {}  # whether it is urgent
         self._number = 0
+        self._given = 0
         self._changed = asyncio.Event()
 
     def put(self, key: Key, at: float, *, urgent: bool) -> None:
@@ -109,6 +116,7 @@ class Agenda(Generic[Key]):
         key = heapq.heappop(self._heaps[urgent])[2]
         del self._times[key]
         self._busy[key] = urgent
+        self._given += 1
         return key
 
     def _next(self, *, urgent: bool) -> float | None:
@@ -122,8 +130,15 @@ class Agenda(Generic[Key]):
         return None
 
     def _open(self) -> tuple[bool, ...]:
-        """From which heaps something may be taken now."""
+        """From which heaps something may be taken now, the first one first."""
+        if self._given % SHARE == 0 and self._has_waited():
+            return (False, True)
         return (True,) if True in self._busy.values() else (True, False)
+
+    def _has_waited(self) -> bool:
+        """Whether something that is not urgent has been due for long."""
+        at = self._next(urgent=False)
+        return at is not None and self._clock() - at >= PATIENCE
 
     async def _wait(self) -> None:
         """Return when something was put, or something is due."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.controller.limits import Agenda, Bucket
+from sidecar.controller.limits import PATIENCE, SHARE, Agenda, Bucket
 from tests.controller.world import Clock
 
 
@@ -75,6 +75,27 @@ def test_urgent_things_come_first_and_are_done_before_others_begin() -> None:
         agenda.done("one")
         agenda.done("other")
         assert await _given(agenda) == "calm"
+
+    asyncio.run(play())
+
+
+def test_what_is_always_urgent_keeps_the_rest_waiting_but_not_for_ever() -> None:
+    async def play() -> None:
+        clock = Clock()
+        agenda = _agenda(clock)
+        agenda.put("first", clock(), urgent=False)
+        agenda.put("second", clock(), urgent=False)
+        agenda.put("busy", clock(), urgent=True)
+        order = []
+        for _ in range(3 * SHARE):
+            clock.advance(PATIENCE / SHARE)
+            order.append(await _given(agenda))
+            if order[-1] == "busy":
+                agenda.put("busy", clock(), urgent=True)  # one is in work, another is due
+                agenda.done("busy")
+        assert order[: 2 * SHARE].count("first") == 1
+        assert order.index("first") >= SHARE
+        assert order[order.index("first") + SHARE] == "second"
 
     asyncio.run(play())
 
