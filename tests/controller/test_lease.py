@@ -209,7 +209,7 @@ def test_a_lease_of_nobody_is_taken_at_once(spec: dict[str, Any]) -> None:
     run(test)
 
 
-def test_two_at_once_have_one_leader() -> None:
+def test_two_at_once_have_one_leader(caplog: pytest.LogCaptureFixture) -> None:
     async def test(cluster: OneLease, time: Time, start: Start) -> None:
         both = [start("a"), start("b")]
 
@@ -219,6 +219,7 @@ def test_two_at_once_have_one_leader() -> None:
         assert cluster.asked.count("create") == 2
 
     run(test)
+    assert not caplog.messages, "that another was faster is no trouble"
 
 
 @pytest.mark.parametrize("hangs", [False, True], ids=["refused", "without an answer"])
