@@ -23,9 +23,9 @@ from sidecar.cluster.record import MOST_CHOICES, Past, Record, Recorded, State
 from sidecar.cluster.record_format import config_map, parse
 from sidecar.cluster.records import RecordedChoices, keep_record
 from sidecar.cluster.rules import RulesReader, keep_rules
-from sidecar.controller import delivery
-from sidecar.controller.delivery import NOT_TAKEN_UP
+from sidecar.controller import attempts
 from sidecar.controller.model import Wanted
+from sidecar.controller.progress import NOT_TAKEN_UP
 from sidecar.controller.status import Report, status_of
 from sidecar.logs import JsonLines, TextLines
 from tests.cluster.world import updater
@@ -200,15 +200,15 @@ def wanted(alias: str, number: int = 0) -> Wanted:
     "alias", ["a" * 1025, "\N{GRINNING FACE}" * 300], ids=["too long", "too long as JSON"]
 )
 def test_a_choice_that_would_burst_the_record_is_not_delivered(alias: str) -> None:
-    assert delivery.is_recordable(wanted("app"))
-    assert not delivery.is_recordable(wanted(alias))
+    assert attempts.is_recordable(wanted("app"))
+    assert not attempts.is_recordable(wanted(alias))
 
 
 def test_what_is_delivered_fits_into_a_config_map_however_much_a_tenant_names() -> None:
     longest = next(
         alias
         for length in range(1024, 0, -1)
-        if delivery.is_recordable(wanted(alias := "\N{GRINNING FACE}" * length))
+        if attempts.is_recordable(wanted(alias := "\N{GRINNING FACE}" * length))
     )
     each = [wanted(longest, number) for number in range(300)]
     choices = [

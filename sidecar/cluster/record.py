@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -102,6 +103,10 @@ class Record:
     def of(self, key: tuple[str, str]) -> Recorded | None:
         """The choice of a rule for a repository."""
         return next((each for each in self.choices if each.key == key), None)
+
+    def in_state(self, *states: State) -> Iterator[Recorded]:
+        """The choices in one of *states*."""
+        return (each for each in self.choices if each.state in states)
 
     def with_choice(self, recorded: Recorded) -> Record:
         """*recorded* in its place, before all others; of settled ones the oldest may go."""

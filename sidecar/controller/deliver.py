@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cmp.meter import Meter, Unmetered
-from sidecar.controller import autosync, delivery, refresh
+from sidecar.controller import asking, attempts, autosync, delivery, refresh, syncing
 from sidecar.controller.events import Events
 from sidecar.controller.heal import Healing, ailment, resumed
 from sidecar.controller.limits import Agenda
@@ -120,7 +120,7 @@ class Deliverer:
         """*wanted* are all choices of *target*, as they are now."""
         application = self._take(target)
         news = frozenset((*key_of(w), w.choice.tag, w.choice.digest) for w in wanted)
-        asked, wanted = wanted, tuple(filter(delivery.is_recordable, wanted))
+        asked, wanted = wanted, tuple(filter(attempts.is_recordable, wanted))
         if len(wanted) < len(asked) and not application.unrecordable:
             application.unrecordable = True
             _log.warning("%s: a choice is not delivered: it is too long to be recorded", target)
@@ -224,7 +224,7 @@ class Deliverer:
         before = await self._ask(application, stamp, "again" if again else "choice")
         if before is None:
             return False
-        await self._writer.record(delivery.asked(situation.record, stamp, before))
+        await self._writer.record(attempts.asked(situation.record, stamp, before))
         return True
 
     async def _ask(self, application: _Application, stamp: str, reason: str) -> Target | None:
@@ -252,7 +252,7 @@ class Deliverer:
             await self._stale(target, error)
         if found:
             self._take(found)
-        await self._note(application, delivery.synced(situation))
+        await self._note(application, syncing.synced(situation))
 
     async def _stale(self, target: Target, error: ClusterError) -> None:
         """Read anew what was written on as *target*, if that is why *error* was raised."""
@@ -351,4 +351,4 @@ class Deliverer:
 def _came(before: tuple[float, float], now: float) -> tuple[float, float]:
     """When the first and the last of the choices came that are delivered together."""
     first, last = before
-    return (first if 0 <= now - last < delivery.QUIET else now), now
+    return (first if 0 <= now - last < asking.QUIET else now), now

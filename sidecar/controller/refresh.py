@@ -26,6 +26,8 @@ HARD = "hard"
 # Seconds in which a refresh that was asked for begins, where reconciledAt has not moved: the last
 # reconciliation began in the same second.
 _BEGUN = 5.0
+# Seconds in which Argo CD compares anew after an operation: until then the status is of before.
+SETTLING = 10.0
 _RUNNING = ("Running", "Terminating")
 
 
@@ -84,6 +86,11 @@ def ended_at(target: Target) -> float:
     if is_syncing(target):
         return 0
     return seconds_of(_mapping(target.status, "operationState").get("finishedAt"))
+
+
+def is_settling(target: Target, now: float) -> bool:
+    """Whether an operation has just ended; one that a wrong clock has in the future has not."""
+    return 0 <= now - ended_at(target) < SETTLING
 
 
 def is_pending(recorded: Recorded, target: Target) -> bool:

@@ -105,6 +105,10 @@ class Situation:
             if recorded is None or not is_same(recorded, each):
                 yield each
 
+    def by_now(self, time: float) -> float:
+        """*time*; now for one that lies ahead, which a clock gave that was wrong."""
+        return min(time, self.now)
+
     def is_wanted(self, recorded: Recorded) -> bool:
         """Whether *recorded* is the choice that the Application should run."""
         wanted = self.by_key.get(recorded.key)

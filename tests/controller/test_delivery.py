@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from sidecar.cluster.record import MOST_CHOICES, Record, Recorded, State
-from sidecar.controller import delivery, refresh
+from sidecar.controller import asking, attempts, refresh, syncing
+from sidecar.controller.attempts import MOST_ATTEMPTS
 from sidecar.controller.autosync import Acts, Answer, Deferral, Operation, Refusal, Why
-from sidecar.controller.delivery import HYDRATED, MOST_ATTEMPTS, SETTLING, next_step
+from sidecar.controller.delivery import next_step
 from sidecar.controller.model import Target, Wanted, target_of
+from sidecar.controller.progress import HYDRATED
+from sidecar.controller.refresh import SETTLING
 from sidecar.controller.steps import (
     Intend,
     Note,
@@ -496,7 +499,7 @@ def test_the_last_attempt_is_not_given_up_before_somebody_has_looked() -> None:
 
 
 def test_the_last_attempt_has_as_long_as_each_before() -> None:
-    choice, its_time = wanted("2", "1"), delivery.back_off(MOST_ATTEMPTS)
+    choice, its_time = wanted("2", "1"), attempts.back_off(MOST_ATTEMPTS)
     asked = recorded("2", State.ASKED, attempts=MOST_ATTEMPTS)
 
     early = situation(target(image("1")), choice, record=asked, now=START + its_time - 1)
@@ -528,7 +531,7 @@ def test_what_is_synced_is_delivered_once_no_operation_runs() -> None:
 def test_choices_that_keep_coming_are_waited_for_only_so_long() -> None:
     given = situation(target(image("1")), wanted("2", "1"))
 
-    longest = START - delivery.LONGEST
+    longest = START - asking.LONGEST
     assert step(replace(given, came=(longest + 1, START))) == Wait(START + 1)
     assert isinstance(step(replace(given, came=(longest, START))), Intend)
 
@@ -644,10 +647,10 @@ class Deliveries(RuleBasedStateMachine):
                 before = self.target
                 self.asked, self.unsent = stamp, ""
                 self.refreshes[self.tag] = self.refreshes.get(self.tag, 0) + 1
-                self.record = delivery.asked(self.record, stamp, before)
+                self.record = attempts.asked(self.record, stamp, before)
             case Sync():
                 self.operation = True
-                self.record = delivery.synced(self.situation).record
+                self.record = syncing.synced(self.situation).record
             case Nothing() | Wait():
                 return False
         return True
