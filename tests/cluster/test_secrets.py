@@ -264,6 +264,39 @@ def test_a_folder_goes_before_the_cluster_and_without_both_there_are_none(tmp_pa
     assert isinstance(secrets_of(None, None, OWN, clock), NoSecrets)
 
 
+def test_those_of_the_cluster_are_those_of_the_allowed_namespaces() -> None:
+    held, clock = Held(), Clock()
+    with pytest.raises(DeniedError, match="RT569"):
+        asyncio.run(_wait(secrets_of(None, held, OWN, clock).data("other", "zot")))
+    assert held.asked == []
+
+
+def test_no_more_than_a_thousand_are_remembered() -> None:
+    async def test(secrets: ClusterSecrets, held: Held, _clock: Clock) -> None:
+        for number in range(1001):
+            await secrets.data("argocd", f"zot-{number}")
+        await secrets.data("argocd", "zot-1000")
+        assert len(held.asked) == 1001, "the last is known"
+        await secrets.data("argocd", "zot-0")
+        assert len(held.asked) == 1002, "the first is not"
+
+    run(test)
+
+
+def test_a_stamp_is_another_once_the_secret_is_to_be_read_again_and_once_it_was() -> None:
+    async def test(secrets: ClusterSecrets, _held: Held, clock: Clock) -> None:
+        await secrets.data("argocd", "zot")
+        read = secrets.stamp("argocd", "zot")
+        clock.now += 30
+        assert secrets.stamp("argocd", "zot") == read
+        clock.now += 31
+        due = secrets.stamp("argocd", "zot")
+        await secrets.data("argocd", "zot")
+        assert len({read, due, secrets.stamp("argocd", "zot")}) == 3
+
+    run(test)
+
+
 def test_a_role_that_names_one_secret_is_enough_and_no_other_is_read(
     api_server: ApiServer,
 ) -> None:
