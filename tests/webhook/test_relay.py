@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -78,15 +78,18 @@ def written(server: ApiServer, namespace: str) -> dict[str, Any]:
 
 def test_the_leader_takes_its_own_and_writes_nothing(api_server: ApiServer) -> None:
     namespace = api_server.namespace("relay-own")
-    leader = Replica(leads=True)
+    replica = Replica(leads=True)
 
     async def main() -> None:
-        async with running(api_server, namespace, leader) as (relay,):
+        async with running(api_server, namespace, replica) as (relay,):
             relay.hint("", "team/app")
-            assert leader.taken == [("", "team/app")]
+            assert replica.taken == [("", "team/app")]
+            replica.leads = False
+            relay.hint("", "team/web")
+            await until(lambda: bool(replica.slept))
 
     asyncio.run(main())
-    assert written(api_server, namespace) == {}
+    assert set(heard_in(written(api_server, namespace))) == {Hint("", "team/web")}
 
 
 def test_what_another_replica_hears_comes_to_the_leader(api_server: ApiServer) -> None:
@@ -128,6 +131,65 @@ def test_two_that_write_at_once_lose_nothing(api_server: ApiServer) -> None:
             await until(lambda: len({name for _, name in leader.taken}) == 20)
 
     asyncio.run(main())
+
+
+def test_what_was_written_before_stays_for_who_comes_to_lead(api_server: ApiServer) -> None:
+    namespace = api_server.namespace("relay-stays")
+    leader, other = Replica(leads=True), Replica(leads=False)
+
+    async def main() -> None:
+        async with running(api_server, namespace, other) as (relay,):
+            relay.hint("", "team/app")
+            await until(lambda: len(other.slept) == 1)
+            relay.hint("", "team/web")
+            await until(lambda: len(other.slept) == 2)
+        async with running(api_server, namespace, leader):
+            await until(lambda: len(leader.taken) == 2)
+
+    asyncio.run(main())
+    assert leader.taken == [("", "team/app"), ("", "team/web")]
+
+
+class Overtaken(Client):
+    """A client that somebody *overtakes* between a look at the ConfigMap and a write."""
+
+    overtake: Callable[[], object]
+
+    async def get(self, kind: Kind, namespace: str, name: str, /) -> Object:
+        """The object as it was just before that."""
+        found = await super().get(kind, namespace, name)
+        self.overtake()
+        return found
+
+
+def test_who_is_overtaken_by_another_replica_takes_nothing_from_it(
+    api_server: ApiServer,
+) -> None:
+    namespace = api_server.namespace("relay-overtaken")
+    other = Replica(leads=False)
+    data = [json.dumps([{"registry": "", "repository": "team/theirs", "at": 1001}])]
+
+    def overtake() -> None:
+        if data:
+            path = f"/api/v1/namespaces/{namespace}/configmaps/{NAME}"
+            api_server.patch(path, {"data": {"hints": data.pop()}})
+
+    async def main() -> None:
+        client = Overtaken.of_kubeconfig(api_server.kubeconfig)
+        client.overtake = overtake
+        relay = Relay(client, namespace, other.take, Metered(), wall=other.wall, sleep=other.sleep)
+        task = asyncio.create_task(relay.run())
+        relay.hint("", "team/app")
+        await until(lambda: len(other.slept) == 1)
+        relay.hint("", "team/web")
+        await until(lambda: len(other.slept) == 3)  # it was refused once
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await client.aclose()
+
+    asyncio.run(main())
+    heard = heard_in(written(api_server, namespace))
+    assert set(heard) == {Hint("", "team/theirs"), Hint("", "team/web")}
 
 
 def test_only_so_many_are_kept(api_server: ApiServer) -> None:
