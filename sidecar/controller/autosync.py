@@ -42,7 +42,7 @@ class Why(StrEnum):
     FAILED = "the last sync of this revision failed, and nothing has changed since"
     ALREADY = "this revision is synced already, and selfHeal is off"
     EMPTY = "a sync would prune all resources, and allowEmpty is off"
-    UNKNOWN_PROJECT = "its AppProject is not known"
+    UNKNOWN_PROJECT = "its AppProject is not known, or which global ones add windows to it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,29 +8,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from cmp.identity import instance_name
 from cmp.meter import Meter
 from cmp.rules import Application
 from sidecar.cluster.connect import Connected
-from sidecar.controller import records, updaters
+from sidecar.controller import globalprojects, projects, records, updaters
 from sidecar.controller.deliver import Deliverer
 from sidecar.controller.dry import DryRun, NoEvents
 from sidecar.controller.events import Events, KubernetesEvents
 from sidecar.controller.limits import Bucket
 from sidecar.controller.model import Target, target_of
 from sidecar.controller.outage import Warnings
+from sidecar.controller.projects import Projects
 from sidecar.controller.read import Current
 from sidecar.controller.records import Records
 from sidecar.controller.rollout import Parts, Rollout
 from sidecar.controller.settings import Settings
 from sidecar.controller.statuses import Known, Statuses
 from sidecar.controller.tally import Tally
-from sidecar.kubernetes import APPLICATIONS, CONFIG_MAPS, IMAGE_UPDATERS, PROJECTS, Object
+from sidecar.kubernetes import APPLICATIONS, Object
 from sidecar.kubernetes.mirror import Mirror, Watched
 
 _log = logging.getLogger("retag.controller")
@@ -65,9 +65,16 @@ class Term:
         self._updaters = Mirror(client, updaters.watched(given.connected.rules), meter=meter)
         watched = Watched(APPLICATIONS, given.connected.applications, keep_target(argocd))
         self._applications = Mirror(client, watched, meter=meter)
-        self._projects = Mirror(client, Watched(PROJECTS, (argocd,), keep_project), meter=meter)
+        self._projects = Mirror(client, projects.watched(argocd), meter=meter)
+        self._settings = Mirror(client, globalprojects.watched(argocd), meter=meter)
         self._held = Mirror(client, records.watched(argocd), meter=meter)
-        self._mirrors = (self._updaters, self._applications, self._projects, self._held)
+        self._mirrors = (
+            self._updaters,
+            self._applications,
+            self._projects,
+            self._settings,
+            self._held,
+        )
         kept = self._records = Records(client, argocd, self._held)
         events = self._events()
         self._warnings = Warnings(events, given.leads)
@@ -139,8 +146,8 @@ class Term:
         meter = self._given.meter
         meter.set("retag_poll_lag_seconds", 0.0)
         meter.set("retag_deliveries_pending", 0.0)
-        for kind in (IMAGE_UPDATERS, APPLICATIONS, PROJECTS, CONFIG_MAPS):
-            meter.set("retag_watch_connected", 1.0, kind=kind.name)  # nothing is missed
+        for mirror in self._mirrors:
+            meter.set("retag_watch_connected", 1.0, kind=mirror.called)  # nothing is missed
 
     def _forget_gone(self, deliverer: Deliverer) -> None:
         """Delete the records of Applications that went while nobody watched.
@@ -204,7 +211,7 @@ class Term:
             kept,
             events,
             given.leads,
-            project=lambda name: self._projects.objects.get((given.connected.argocd, name)),
+            project=Projects(self._projects, self._settings, given.connected.argocd).get,
             meter=given.meter,
         )
 
@@ -235,10 +242,3 @@ def keep_target(control: str) -> Callable[[Object], Target | None]:
         return target_of(manifest, instance_name(named, control))
 
     return keep
-
-
-def keep_project(manifest: Object) -> Mapping[str, Any]:
-    """What is asked of an AppProject: its windows."""
-    spec = manifest.get("spec")
-    windows = spec.get("syncWindows") if isinstance(spec, dict) else None
-    return {"metadata": manifest.get("metadata"), "spec": {"syncWindows": windows}}

@@ -130,7 +130,7 @@ class Mirror(Generic[Kept]):
 
     async def run(self) -> None:
         """Watch for ever."""
-        self._meter.set("retag_watch_connected", 0.0, kind=self._kind)
+        self._meter.set("retag_watch_connected", 0.0, kind=self.called)
         async with asyncio.TaskGroup() as group:
             for namespace, state in self._states.items():
                 group.create_task(self._run(namespace, state))
@@ -169,7 +169,7 @@ class Mirror(Generic[Kept]):
             error = ClusterError("RT659", what, remedy="this is a bug: its log has the place")
         if isinstance(error, GoneError) or error.code == "RT659":
             state.version = ""
-        self._meter.count("retag_watch_restarts_total", kind=self._kind, reason=error.code)
+        self._meter.count("retag_watch_restarts_total", kind=self.called, reason=error.code)
         return error
 
     async def _check(self, namespace: str, state: _State) -> None:
@@ -210,7 +210,7 @@ class Mirror(Generic[Kept]):
             self._events += 1
             gone = change.happened is Happened.DELETED
             self._put(key_of(manifest), None if gone else self._kept_of(manifest))
-            self._meter.count("retag_watch_events_total", kind=self._kind)
+            self._meter.count("retag_watch_events_total", kind=self.called)
         return str((manifest.get("metadata") or {}).get("resourceVersion") or "")
 
     def _kept_of(self, manifest: Object) -> Kept | None:
@@ -222,8 +222,8 @@ class Mirror(Generic[Kept]):
             return self._watched.keep(manifest)
         except Exception:
             key = key_of(manifest)
-            _logger.exception("the %s %s/%s cannot be read, it stays as it was", self._kind, *key)
-            self._meter.count("retag_watch_unreadable_total", kind=self._kind)
+            _logger.exception("the %s %s/%s cannot be read, it stays as it was", self.called, *key)
+            self._meter.count("retag_watch_unreadable_total", kind=self.called)
             return self._kept.get(key)
 
     def _put(self, key: Key, now: Kept | None) -> None:
@@ -234,12 +234,12 @@ class Mirror(Generic[Kept]):
             del self._kept[key]
         else:
             self._kept[key] = now
-        self._meter.set("retag_watch_objects", len(self._kept), kind=self._kind)
+        self._meter.set("retag_watch_objects", len(self._kept), kind=self.called)
         for listener in self._listeners:
             try:
                 listener(key, before, now)
             except Exception:  # the others are told, and the mirror stays what the cluster is
-                _logger.exception("a change of the %s %s/%s was not taken up", self._kind, *key)
+                _logger.exception("a change of the %s %s/%s was not taken up", self.called, *key)
 
     def _of(self, namespace: str) -> Iterator[Key]:
         return iter([key for key in self._kept if not namespace or key[0] == namespace])
@@ -249,10 +249,11 @@ class Mirror(Generic[Kept]):
         if error and (state.error is None or str(state.error) != str(error)):
             _logger.warning("%s", error)
         state.error = error
-        self._meter.set("retag_watch_connected", float(self.error is None), kind=self._kind)
+        self._meter.set("retag_watch_connected", float(self.error is None), kind=self.called)
 
     @property
-    def _kind(self) -> str:
+    def called(self) -> str:
+        """What metrics and logs call it."""
         return self._watched.called or self._watched.kind.name
 
     def _delay(self, failures: int) -> float:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.controller.test_controller import World, image, looks, roll_out
 from tests.deploy.conftest import Installed
+from tests.deploy.rendering import Object
 from tests.servers.access import Htpasswd
 from tests.servers.controller import ControllerProcess, until
 from tests.servers.model import Model
@@ -55,6 +56,48 @@ def test_the_controller_rolls_a_tag_out(world: World) -> None:
     assert world.server.request("GET", records)["data"]["record"]
     lease = "/apis/coordination.k8s.io/v1/namespaces/argocd/leases/retag-controller"
     assert world.server.request("GET", lease)["spec"]
+
+
+def test_a_window_of_a_global_project_keeps_a_sync_from_starting(world: World) -> None:
+    options = ["--interval", "1s", "--argocd-namespace", "argocd"]
+    controller = ControllerProcess(world.folder, _as(world, "retag-controller"), options)
+    listed = "- projectName: closed\n  labelSelector: {matchLabels: {closes: at-night}}\n"
+    of_argo_cd = {"app.kubernetes.io/part-of": "argocd"}
+    world.server.apply(
+        _project("shop", {"closes": "at-night"}),
+        _project("closed", {}, {"kind": "deny", "schedule": "* * * * *", "duration": "1h"}),
+        _config_map("argocd-cm", of_argo_cd, {"globalProjects": listed}),
+    )
+    world.push("1.0.0")
+    world.argo.make("shop", image("1.0.0"), automated={"prune": True})
+    world.argo.patch("shop", {"spec": {"project": "shop"}})
+    world.rule()
+
+    with controller:
+        looks(controller, 2)
+        world.push("1.1.0")
+        until(lambda: world.argo.is_asked("shop"), lambda: controller.log)
+        world.argo.newest["shop"] = image("1.1.0")
+        world.argo.refresh("shop")
+        until(lambda: "shop: the sync waits" in controller.log, lambda: controller.log)
+
+    world.server.request("DELETE", "/api/v1/namespaces/argocd/configmaps/argocd-cm")
+    assert "the sync waits: a sync window of the project is closed" in controller.log
+    assert not world.argo.is_operating("shop")
+
+
+def _project(name: str, labels: dict[str, str], *windows: dict[str, str]) -> Object:
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AppProject",
+        "metadata": {"name": name, "namespace": "argocd", "labels": labels},
+        "spec": {"syncWindows": [{**each, "applications": ["*"]} for each in windows]},
+    }
+
+
+def _config_map(name: str, labels: dict[str, str], data: dict[str, str]) -> Object:
+    metadata = {"name": name, "namespace": "argocd", "labels": labels}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
 def _events(world: World) -> list[str]:
