@@ -46,6 +46,8 @@ def _ailing(message: str, kind: str = "ComparisonError") -> frozenset[str]:
         (_LINE + "the rule is broken [RT351]", set()),
         (_LINE + "an anchor serves two [RT407]; no connection [RT540]", set()),
         (_LINE + "unknown parameter [RT222]", set()),
+        (_LINE + "unknown parameter [RT222]; no connection [RT540]", set()),
+        (_LINE + "cannot read secrets: away [RT650]", {"RT650"}),
         (_LINE + "the tag is gone [RT506]", set()),
         (_LINE + "manifests are too long [RT612]", set()),
         (_LINE + "an unexpected error [RT900]", set()),
@@ -66,6 +68,8 @@ def _ailing(message: str, kind: str = "ComparisonError") -> frozenset[str]:
         "rule",
         "manifest and registry",
         "parameter",
+        "parameter and registry",
+        "API server",
         "one tag",
         "too long",
         "bug",
@@ -100,6 +104,7 @@ def test_attempts_lie_further_and_further_apart_up_to_an_hour() -> None:
         now = healing.due
 
     assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+    assert Healing(10_000, now).due == now + 3600, "a year later still"
 
 
 def test_who_begins_to_heal_counts_the_last_reconciliation_as_an_attempt() -> None:
