@@ -82,6 +82,16 @@ def test_the_first_is_passed_on_at_once_and_those_after_it_once_more() -> None:
     assert passing.passed == [(0, "a"), (SPACING, "a")]
 
 
+def test_the_second_look_comes_when_the_first_is_so_long_ago() -> None:
+    passing = Passing(100)
+    passing.offer("a")
+    passing.time.move(SPACING - 1)
+    passing.offer("a")
+    passing.time.move(60)
+
+    assert passing.passed == [(0, "a"), (SPACING, "a")]
+
+
 def test_another_repository_does_not_wait() -> None:
     passing = Passing(100)
 
@@ -114,6 +124,15 @@ def test_of_what_is_allowed_in_an_hour_no_more_comes_through_at_once() -> None:
     passing.time.move(1)
     assert passing.offer("d") is Outcome.TAKEN
     assert passing.offer("e") is Outcome.LIMITED
+
+
+def test_a_day_of_silence_allows_no_more_than_an_hour() -> None:
+    passing = Passing(3)
+    passing.time.move(86_400)
+
+    outcomes = [passing.offer(name) for name in "abcde"]
+
+    assert outcomes == [*[Outcome.TAKEN] * 3, *[Outcome.LIMITED] * 2]
 
 
 def test_the_second_look_counts_as_well() -> None:
