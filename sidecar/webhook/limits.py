@@ -87,9 +87,7 @@ class Limiter:
 
     def _end_wait(self, hint: Hint) -> None:
         del self._waiting[hint]
-        now = self._clock()
-        self._forget(now)
-        self._pass(hint, now)
+        self._pass(hint, self._clock())
 
     def _pass(self, hint: Hint, now: float) -> bool:
         """Pass *hint* on, if there is one left in this hour."""
@@ -99,7 +97,7 @@ class Limiter:
         if self._left < 1:
             return False
         self._left -= 1
-        self._last.pop(hint, None)
+        self._last.pop(hint, None)  # so that it comes last
         self._last[hint] = now
         self._hints(hint.registry, hint.repository)
         return True

@@ -113,6 +113,18 @@ def test_after_a_while_it_is_passed_on_at_once_again() -> None:
     assert passing.passed == [(0, "a"), (SPACING, "a")]
 
 
+def test_a_second_look_at_one_keeps_no_other_back() -> None:
+    passing = Passing(100)
+    passing.offer("a")
+    passing.offer("a")
+    passing.time.move(1)
+    passing.offer("b")
+    passing.time.move(SPACING)
+
+    assert passing.offer("b") is Outcome.TAKEN
+    assert [name for _, name in passing.passed] == ["a", "b", "a", "b"]
+
+
 def test_of_what_is_allowed_in_an_hour_no_more_comes_through_at_once() -> None:
     passing = Passing(3)
 
