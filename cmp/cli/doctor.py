@@ -157,9 +157,16 @@ def judged(facts: Facts, now: datetime) -> Iterable[Result]:
     yield from installation.check_settings(facts)
     yield from installation.check_controller(facts, now)
     if facts.controller is not None:
-        yield from check_policies(facts.policies)
+        yield from check_policies(facts.policies, _account(facts))
     yield from applications.check_applications(facts, now)
     yield from installation.check_waves(facts)
+
+
+def _account(facts: Facts) -> str:
+    """The controller's, as the API server calls it."""
+    controller = facts.controller
+    name = controller.account if isinstance(controller, Workload) else "retag-controller"
+    return f"system:serviceaccount:{facts.argocd}:{name}"
 
 
 def _known() -> dict[str, Known]:

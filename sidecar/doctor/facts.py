@@ -39,8 +39,8 @@ class Facts:
 
     *argocd* is Argo CD's namespace. *server* is its repo-server, *controller* Retag's. *rights*
     are what their accounts may, of what they need. *config_maps* are those that both mount,
-    *secrets* whether those are there that registries.conf names; *policies* the same, by kind
-    and name.
+    *secrets* whether those are there that registries.conf names; *policies* are those that limit
+    the controller, and their bindings.
     """
 
     argocd: str
@@ -54,7 +54,7 @@ class Facts:
     lease: Object | ClusterError | None
     rights: Mapping[Right, bool] | ClusterError
     secrets: Mapping[Secret, bool | ClusterError]
-    policies: Mapping[tuple[Kind, str], bool] | ClusterError
+    policies: policies.Found | ClusterError
 
 
 async def gather(
@@ -168,10 +168,10 @@ async def _rights(
     return found
 
 
-async def _policies(cluster: Client) -> dict[tuple[Kind, str], bool]:
-    """Whether each policy and its binding is there."""
+async def _policies(cluster: Client) -> dict[tuple[Kind, str], Object | None]:
+    """Each policy and its binding."""
     return {
-        (kind, name): await _is_there(cluster, kind, "", name)
+        (kind, name): await _get(cluster, kind, "", name)
         for name in policies.NAMES
         for kind in (policies.POLICIES, policies.BINDINGS)
     }
