@@ -20,7 +20,7 @@ from sidecar.doctor.result import Result, State
 from sidecar.unixsocket import UnixSocket
 from tests.doctor.conftest import troubles_of
 from tests.servers.certificates import Authority
-from tests.servers.redis import free_port
+from tests.servers.ports import free_port
 from tests.servers.registry import PASSWORD, USER, Registry
 
 ANOTHER = os.getuid() + 1

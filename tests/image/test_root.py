@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ import yaml
 from examples.zot_storage import PROFANITY_API, write_repository
 from tests.image.conftest import architecture_here
 from tests.image.dockerfile import PROJECT, Dockerfile
+from tests.servers.ports import free_port
 
 _EXAMPLE = PROJECT / "examples" / "profanity-filter"
 _AFTER = b"registry.example.com/profanity-api:v1.10.0"
@@ -174,7 +174,7 @@ def test_plugin_and_resolver_render(
         *(_entry(dockerfile), "serve", f"--socket={container.socket}"),
         *(f"--rules={_EXAMPLE / 'rules.yaml'}", "--registries=registries.conf"),
         *(f"--store={container.folder / 'store.db'}", f"--allow-uid={os.getuid()}"),
-        f"--health-probe-bind-address=127.0.0.1:{_free_port()}",
+        f"--health-probe-bind-address=127.0.0.1:{free_port()}",
     ) as resolver:
         _wait_for(container.socket, resolver)
         done = container.run(
@@ -188,13 +188,6 @@ def test_plugin_and_resolver_render(
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert _AFTER in done.stdout
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from tests.servers.redis import free_port
+from tests.servers.ports import free_port
 
 PATIENCE = 30.0  # seconds; only a test that fails ever waits so long
 _CONTROLLER = "import sys; from cmp.cli import main; sys.argv[0] = 'retag'; main()"

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.servers.certificates import Authority
-from tests.servers.redis import free_port
+from tests.servers.ports import free_port
 
 PROGRAMS = ("etcd", "kube-apiserver")
 TOKEN = "made-up-token-of-an-administrator"

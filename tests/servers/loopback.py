@@ -18,6 +18,8 @@ from http import HTTPStatus
 from typing import Self
 from urllib.parse import parse_qsl
 
+from tests.servers.ports import free_port
+
 # How long a test waits for what must happen at once; only a test that fails ever waits so long.
 PATIENCE = 20.0
 _LARGEST_HEAD = 256 * 1024
@@ -131,6 +133,7 @@ class LoopbackServer:
 
     def start(self) -> None:
         """Listen: at any free port the first time, at the same one from then on."""
+        self._port = self._port or free_port()
         ready = threading.Event()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._serve(ready)), name="loopback server"
@@ -186,7 +189,6 @@ class LoopbackServer:
         server = await asyncio.start_server(
             self._connected, "127.0.0.1", self._port, ssl=self._tls, limit=_LARGEST_HEAD
         )
-        self._port = server.sockets[0].getsockname()[1]
         ready.set()
         await run.finished.wait()
         server.close()

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from tests.servers.certificates import Authority
 from tests.servers.loopback import PATIENCE
+from tests.servers.ports import free_port
 
 PROGRAM = "redis-server"
 PASSWORD = "made-up-password"
@@ -151,12 +152,3 @@ def _say(connection: socket.socket, *words: str | bytes) -> bytes:
     parts = [b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded]
     connection.sendall(b"*%d\r\n%b" % (len(parts), b"".join(parts)))
     return connection.recv(65536)
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    assert isinstance(port, int)
-    return port

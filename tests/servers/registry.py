@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from tests.servers.certificates import Authority
 from tests.servers.images import Blob, Document
 from tests.servers.loopback import PATIENCE
+from tests.servers.ports import free_port
 from tests.servers.tokens import Signer, TokenServer
 
 PROGRAM = "docker-registry"
@@ -126,7 +127,11 @@ class Registry:
             "version": "0.1",
             "log": {"level": "info", "accesslog": {"disabled": True}},
             "storage": {"filesystem": storage, "delete": {"enabled": True}},
-            "http": {"addr": self.address or "127.0.0.1:0", "secret": "made-up", **self._tls()},
+            "http": {
+                "addr": self.address or f"127.0.0.1:{free_port()}",
+                "secret": "made-up",
+                **self._tls(),
+            },
             "auth": self._auth(),
         }
 

@@ -21,6 +21,7 @@ from sidecar.app import RUSH, Answers, App
 from sidecar.protocol import Limits
 from sidecar.resolver import Reply
 from sidecar.server import Places, Probed, serving
+from tests.servers.ports import free_port
 
 PATIENCE = 20.0  # seconds; only a test that fails ever waits so long
 _SERVE = "import sys; from cmp.cli import main; sys.argv[0] = 'retag'; main()"
@@ -231,7 +232,7 @@ class ResolverProcess:
 
     def start(self) -> None:
         """Return when it is ready."""
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         command = [
             *self.prefix,
             sys.executable,
@@ -301,9 +302,3 @@ class ResolverProcess:
         code = self.process.poll()
         self.kill()
         raise RuntimeError(f"the resolver is not ready (exit code {code}): {self.log[-2000:]}")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port

@@ -10,7 +10,7 @@ from tests.controller.test_controller import World, image
 from tests.servers.controller import ControllerProcess, until
 from tests.servers.kubernetes import ApiServer
 from tests.servers.model import Model
-from tests.servers.redis import free_port
+from tests.servers.ports import free_port
 from tests.servers.zot import ZotServer
 from tests.webhook.zot import SECRET, bearer, event, request_of, status
 
