@@ -89,11 +89,14 @@ class RulesReader:
     def _unread(self, key: Key, manifest: Mapping[str, Any], finding: Finding) -> Resource:
         """The resource that cannot be read: it disables the images that it names, and no other.
 
-        Where it names none, it may rule any Application of the namespace that it is for.
+        Where it names none, or very many, it may rule any Application of the namespace that it is
+        for.
         """
         namespace, name = key
         place = finding.place
-        names = sorted(set(_image_names(manifest.get("spec"))))[:_MOST_IMAGES]
+        names = sorted(set(_image_names(manifest.get("spec"))))
+        if len(names) > _MOST_IMAGES:
+            names = []  # to leave some out would have those ruled by others, or nobody
         images = [{"alias": f"image-{at}", "imageName": each} for at, each in enumerate(names)]
         spec = {"applicationRefs": [{"namePattern": "*", "images": images}]}
         stated = manifest.get("spec")

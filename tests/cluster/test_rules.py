@@ -70,6 +70,20 @@ def test_a_resource_that_is_too_large_is_not_read_and_disables_what_it_names(rul
     assert disabled == [ruled]
 
 
+@pytest.mark.parametrize(("many", "unknown"), [(1000, False), (1001, True)])
+def test_no_image_of_a_resource_that_is_too_large_is_left_out(many: int, *, unknown: bool) -> None:
+    large = updater("argocd", "large")
+    names = [f"registry.example.com/app-{number}" for number in range(many)]
+    images = [{"imageName": name, "padding": "x" * 300} for name in names]
+    large["spec"]["applicationRefs"][0]["images"] = images
+
+    matched = rules_for(RuleSet.of(read(large)), WEB)
+
+    assert bool(matched.unknown) is unknown
+    disabled = {str(name) for each in matched.disabled for name in each.repositories}
+    assert disabled == (set() if unknown else set(names))
+
+
 def test_a_spec_that_is_nested_too_deeply_is_a_broken_resource() -> None:
     deep: Any = "x"
     for _ in range(100_000):
