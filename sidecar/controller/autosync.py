@@ -39,8 +39,6 @@ class Why(StrEnum):
     ERROR = "Argo CD could not compare it"
     IN_SYNC = "it is not OutOfSync"
     ONLY_PRUNING = "nothing but pruning is left to do, and automated pruning is off"
-    FAILED = "the last sync of this revision failed, and nothing has changed since"
-    ALREADY = "this revision is synced already, and selfHeal is off"
     EMPTY = "a sync would prune all resources, and allowEmpty is off"
     UNKNOWN_PROJECT = "its AppProject is not known, or which global ones add windows to it"
 
@@ -80,21 +78,22 @@ class Deferral:
 Answer = Operation | Acts | Refusal | Deferral
 
 
-def would_sync(
-    target: Target, project: Mapping[str, Any] | None, now: float, *, changed: bool
-) -> Answer:
+def would_sync(target: Target, project: Mapping[str, Any] | None, now: float) -> Answer:
     """What automated sync would do with *target*, as its status stands at *now*.
 
+    It is asked only while a choice is rendered that no operation has taken up: what Argo CD would
+    take for a new revision. So a sync of this revision, be it that it failed, is no reason to
+    refuse; once a choice was synced nobody asks, and a sync of it that failed is not repeated.
+
     *project* is its AppProject as JSON, with what global projects add, None where it is not
-    known; *now* is in seconds since the epoch. *changed* is whether a choice is another one than
-    at its last sync: what Argo CD would take for a new revision.
+    known; *now* is in seconds since the epoch.
     """
     refusal = _refusal(target)
     if refusal:
         return Refusal(refusal)
     if target.operation is not None or _is_running(target):
         return Deferral(Why.RUNNING)
-    answer = _answer(target, changed=changed)
+    answer = _answer(target)
     if isinstance(answer, Refusal):
         return answer
     if project is None:
@@ -134,7 +133,7 @@ def _refusal(target: Target) -> Why | None:
     return next((why for why, holds in conditions.items() if holds), None)
 
 
-def _answer(target: Target, *, changed: bool) -> Operation | Acts | Refusal:
+def _answer(target: Target) -> Operation | Acts | Refusal:
     """`autoSync`, from the sync status on; in Argo CD windows are asked before."""
     automated = _mapping(_policy(target), "automated")
     why = _nothing_to_do(target, prunes=bool(automated.get("prune")))
@@ -147,9 +146,7 @@ def _answer(target: Target, *, changed: bool) -> Operation | Acts | Refusal:
     succeeded = _mapping(target.status, "operationState").get("phase") == "Succeeded"
     if succeeded and automated.get("selfHeal"):
         return Acts()
-    if changed:
-        return Operation(_body(target))
-    return Refusal(Why.ALREADY if succeeded else Why.FAILED)
+    return Operation(_body(target))
 
 
 def _nothing_to_do(target: Target, *, prunes: bool) -> Why | None:

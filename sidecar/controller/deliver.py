@@ -178,7 +178,7 @@ class Deliverer:
 
     def _would_sync(self, target: Target) -> autosync.Answer:
         project = self._project(target.application.project)
-        return autosync.would_sync(target, project, self._wall(), changed=True)
+        return autosync.would_sync(target, project, self._wall())
 
     def _wait(self, application: Known, step: Nothing | Wait) -> None:
         if isinstance(step, Nothing):

@@ -46,8 +46,8 @@ SEVERAL_SYNCED = {
 BY_PATHS = {"annotations": {"argocd.argoproj.io/manifest-generate-paths": "."}}
 
 
-def answer(*, changed: bool = True, project: Any = PROJECT, **changes: Any) -> Answer:
-    return would_sync(target(**changes), project, 0.0, changed=changed)
+def answer(*, project: Any = PROJECT, **changes: Any) -> Answer:
+    return would_sync(target(**changes), project, 0.0)
 
 
 def condition(kind: str) -> dict[str, Any]:
@@ -130,24 +130,18 @@ def test_argo_cd_would_not_sync(changes: dict[str, Any], why: Why) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "why"),
+    "changes",
     [
-        pytest.param({}, Why.ALREADY, id="the last sync succeeded"),
-        pytest.param({"status": failed()}, Why.FAILED, id="the last sync failed"),
-        pytest.param(
-            {"policy": SELF_HEAL, "status": failed()}, Why.FAILED, id="it failed, with selfHeal"
-        ),
+        pytest.param({}, id="the last sync succeeded"),
+        pytest.param({"status": failed()}, id="the last sync failed"),
+        pytest.param({"policy": SELF_HEAL, "status": failed()}, id="it failed, with selfHeal"),
         pytest.param(
             {"status": {"operationState": {"phase": "Error", "message": "no project"}}},
-            Why.FAILED,
             id="it failed without a result",
         ),
-        pytest.param(
-            {"spec": SEVERAL, "status": SEVERAL_SYNCED}, Why.ALREADY, id="several sources"
-        ),
+        pytest.param({"spec": SEVERAL, "status": SEVERAL_SYNCED}, id="several sources"),
         pytest.param(
             {"spec": {"source": {**SOURCE, "chart": "", "directory": None}}},
-            Why.ALREADY,
             id="empty fields of the source say nothing",
         ),
         pytest.param(
@@ -155,16 +149,12 @@ def test_argo_cd_would_not_sync(changes: dict[str, Any], why: Why) -> None:
                 "metadata": BY_PATHS,
                 "status": {"operationState": operation_state(revision=LATER)},
             },
-            Why.ALREADY,
             id="no commit since touched its paths",
         ),
     ],
 )
-def test_a_changed_choice_alone_is_reason_to_sync_a_revision_again(
-    changes: dict[str, Any], why: Why
-) -> None:
-    assert answer(**changes, changed=False) == Refusal(why)
-    assert isinstance(answer(**changes, changed=True), Operation)
+def test_a_changed_choice_is_reason_to_sync_a_revision_again(changes: dict[str, Any]) -> None:
+    assert isinstance(answer(**changes), Operation)
 
 
 @pytest.mark.parametrize(
@@ -201,8 +191,7 @@ def test_a_changed_choice_alone_is_reason_to_sync_a_revision_again(
     ],
 )
 def test_argo_cd_syncs_by_itself(changes: dict[str, Any]) -> None:
-    assert answer(**changes, changed=False) == Acts()
-    assert answer(**changes, changed=True) == Acts()
+    assert answer(**changes) == Acts()
 
 
 @pytest.mark.parametrize(
@@ -233,7 +222,7 @@ def test_a_closed_window_defers_until_it_opens() -> None:
     expected = Deferral("a sync window of the project is closed", until=3601.0)
 
     for policy in (AUTOMATED, SELF_HEAL):
-        found = would_sync(target(policy=policy), deny("0 0 * * *"), 60.0, changed=True)
+        found = would_sync(target(policy=policy), deny("0 0 * * *"), 60.0)
         assert found == expected
 
 
@@ -252,7 +241,7 @@ def test_after_a_closed_window_it_matters_when_argo_cd_has_looked(
 ) -> None:
     it = target(policy=SELF_HEAL, status={"reconciledAt": reconciled})
 
-    assert would_sync(it, deny("0 0 * * *"), 7300.0, changed=True) == Acts(unseen=unseen)
+    assert would_sync(it, deny("0 0 * * *"), 7300.0) == Acts(unseen=unseen)
 
 
 def test_an_open_window_defers_nothing() -> None:
@@ -266,7 +255,7 @@ def test_a_broken_window_defers_without_an_end() -> None:
 
 
 def test_a_closed_window_does_not_hide_that_nothing_would_be_synced() -> None:
-    found = would_sync(target(policy=None), deny("0 0 * * *"), 60.0, changed=True)
+    found = would_sync(target(policy=None), deny("0 0 * * *"), 60.0)
 
     assert found == Refusal(Why.MANUAL)
 
@@ -372,8 +361,7 @@ def test_the_operation_is_the_one_that_argo_cd_has_started(case: dict[str, Any])
     found = target_of(case["application"], "shop")
     assert found is not None
 
-    assert would_sync(found, PROJECT, 0.0, changed=True) == Operation(case["operation"])
-    assert would_sync(found, PROJECT, 0.0, changed=False) == Refusal(Why.ALREADY)
+    assert would_sync(found, PROJECT, 0.0) == Operation(case["operation"])
 
 
 def test_an_operation_is_written_only_where_nothing_has_changed() -> None:

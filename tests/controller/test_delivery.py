@@ -521,6 +521,20 @@ def test_what_a_newer_choice_has_replaced_is_not_taken_for_delivered() -> None:
     ]
 
 
+@pytest.mark.parametrize("phase", ["Failed", "Error"])
+def test_a_sync_that_failed_is_repeated_only_for_a_changed_choice(phase: str) -> None:
+    failed = target(
+        image("1"),
+        sync="OutOfSync",
+        status={"operationState": {"phase": phase, "startedAt": "later"}},
+    )
+    same = situation(failed, wanted("2", "1"), record=recorded("2", State.DELIVERED))
+    rendered = recorded("3", State.RENDERED, operation="later")
+
+    assert step(same) == Nothing()
+    assert step(situation(failed, wanted("3", "1"), record=rendered)) == Sync(OPERATION)
+
+
 def test_what_is_synced_is_delivered_once_no_operation_runs() -> None:
     record = recorded("2", State.RENDERED)
 

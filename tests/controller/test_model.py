@@ -132,6 +132,6 @@ def test_whatever_stands_in_an_application_ends_in_a_plan_and_an_answer(
 
     Planner(RuleSet.of(rules_in(RULES, "rules.yaml").resources)).plan(found)
     project = {"metadata": {"name": "default"}, "spec": {}}
-    autosync.would_sync(found, project, 1_800_000_000.0, changed=True)
+    autosync.would_sync(found, project, 1_800_000_000.0)
     ailment(found)
     read_application(keep_application(manifest))

@@ -349,7 +349,7 @@ def test_the_sync_that_argo_cd_would_start_is_allowed_once(
     path = controller.make(_name(request), **changes)
     target = target_of(controller.server.request("GET", path), "shop")
     assert target is not None
-    operation = would_sync(target, {}, 0.0, changed=True)
+    operation = would_sync(target, {}, 0.0)
     assert isinstance(operation, Operation)
     patch = operation_patch(target, operation)
 
