@@ -15,7 +15,8 @@ AWAY = ClusterError("RT650", "cannot reach it", remedy="see that it runs")
 class FakeCluster:
     """Objects by kind; *errors* are what is answered for a kind instead.
 
-    A kind that is *slow* is listed once that is set.
+    A kind that is *slow*, or a kind of a namespace ("ImageUpdater team"), is listed once that is
+    set.
     """
 
     namespace = "argocd"
@@ -54,8 +55,9 @@ class FakeCluster:
         """All of *namespace*."""
         del labels
         self._check(kind)
-        if kind.name in self.slow:
-            await self.slow[kind.name].wait()
+        for name in (kind.name, f"{kind.name} {namespace}"):
+            if name in self.slow:
+                await self.slow[name].wait()
         found: dict[str, Object] = {}
         for change in self._changes:
             if _is_of(change.object, kind, namespace):

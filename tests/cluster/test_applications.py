@@ -227,6 +227,18 @@ def test_it_is_noted_when_a_hard_refresh_is_asked_for(seen: list[bytes | None], 
     assert asked(*seen) == at
 
 
+def test_a_change_of_something_else_asks_for_no_refresh_again() -> None:
+    times = iter([1.0, 2.0])
+    held = Held()
+    known = WatchedApplications(held, "argocd", wall=lambda: next(times))
+    labels = application("argocd", annotations={REFRESH: "hard"}, labels={"x": "y"})
+    held.objects = {KEY: keep_application(labels)}
+    known.changed(KEY, None, refresh())
+    known.changed(KEY, refresh(), held.objects[KEY])
+
+    assert known.application(WEB).refresh_asked_at == 1.0
+
+
 def test_a_refresh_that_was_asked_for_before_the_start_counts_once() -> None:
     times = iter([1.0, 2.0])
     held = Held()
