@@ -123,12 +123,15 @@ def webhook_app(
 
 
 def _size(request: Request) -> int:
-    """Bytes of the body, as the request says; h11 lets no other number through."""
+    """Bytes of the body, as the request says; h11 lets no other number through.
+
+    Beside a Transfer-Encoding the number would count for nothing (RFC 9112, section 6.3).
+    """
     if "content-encoding" in request.headers:
         why = "an event is not compressed"
         raise _RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "malformed", why)
     stated = request.headers.get("content-length")
-    if stated is None:
+    if stated is None or "transfer-encoding" in request.headers:
         why = "an event states its Content-Length"
         raise _RefusedError(HTTPStatus.LENGTH_REQUIRED, "malformed", why)
     if len(stated) > len(str(LARGEST_BODY)) or int(stated) > LARGEST_BODY:

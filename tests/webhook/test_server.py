@@ -218,6 +218,8 @@ def test_what_cannot_be_read_is_said(
     [
         (b"", 411),
         (b"Transfer-Encoding: chunked\r\n", 411),
+        # HTTP has the chunks count then, however many they are.
+        (b"Content-Length: 10\r\nTransfer-Encoding: chunked\r\n", 411),
         (b"Content-Length: 8388609\r\n", 413),
         (b"Content-Length: 99999999999999999999\r\n", 413),
     ],
