@@ -34,6 +34,7 @@ from sidecar.doctor.pods import Workload, workload_of
 from sidecar.doctor.policies import check_policies
 from sidecar.doctor.registries import check_registries
 from sidecar.doctor.result import Result, State, told_in_a_pod
+from sidecar.doctor.windows import check_global_projects
 
 _PATH = click.Path(path_type=Path)
 _COLOURS = {State.OK: "green", State.WARNING: "yellow", State.ERROR: "red"}
@@ -156,6 +157,7 @@ def judged(facts: Facts, now: datetime) -> Iterable[Result]:
             yield from check_flags(workload, _known())
     yield from installation.check_settings(facts)
     yield from installation.check_controller(facts, now)
+    yield from check_global_projects(facts.settings)
     if facts.controller is not None:
         yield from check_policies(facts.policies, _account(facts))
     yield from applications.check_applications(facts, now)

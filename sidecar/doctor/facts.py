@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from sidecar.controller.globalprojects import CONFIG_MAP
 from sidecar.controller.lease import LEASE
 from sidecar.doctor import policies
 from sidecar.doctor.credentials import Secret, named_secrets, readings
@@ -37,7 +38,8 @@ _Value = TypeVar("_Value")
 class Facts:
     """What the cluster says; None is that there is no such object.
 
-    *argocd* is Argo CD's namespace. *server* is its repo-server, *controller* Retag's. *rights*
+    *argocd* is Argo CD's namespace, *settings* argocd-cm and *parameters* argocd-cmd-params-cm
+    there. *server* is its repo-server, *controller* Retag's. *rights*
     are what their accounts may, of what they need. *config_maps* are those that both mount,
     *secrets* whether those are there that registries.conf names; *policies* are those that limit
     the controller, and their bindings.
@@ -50,6 +52,7 @@ class Facts:
     server: Workload | ClusterError | None
     controller: Workload | ClusterError | None
     parameters: Mapping[str, Any] | ClusterError
+    settings: Mapping[str, Any] | ClusterError
     config_maps: Mapping[str, Mapping[str, Any] | ClusterError | None]
     lease: Object | ClusterError | None
     rights: Mapping[Right, bool] | ClusterError
@@ -73,7 +76,6 @@ async def gather(
         for role, workload in (("resolver", server), ("controller", controller))
         if isinstance(workload, Workload)
     }
-    params = await _read(lambda: _get(cluster, CONFIG_MAPS, argocd, _PARAMETERS))
     return Facts(
         argocd=argocd,
         crd=await _read(lambda: _get(cluster, CRDS, "", _CRD)),
@@ -81,7 +83,8 @@ async def gather(
         applications=await _read(lambda: _list(cluster, APPLICATIONS, applications)),
         server=server,
         controller=controller,
-        parameters=params if isinstance(params, ClusterError) else data_of(params),
+        parameters=await _data(cluster, argocd, _PARAMETERS),
+        settings=await _data(cluster, argocd, CONFIG_MAP),
         config_maps=config_maps,
         lease=await _read(lambda: _get(cluster, LEASES, argocd, LEASE)),
         rights=await _read(lambda: _rights(cluster, argocd, roles)),
@@ -141,6 +144,11 @@ async def _config_map(
 ) -> Mapping[str, Any] | ClusterError | None:
     found = await _read(lambda: _get(cluster, CONFIG_MAPS, namespace, name))
     return data_of(found) if isinstance(found, dict) else found
+
+
+async def _data(cluster: Client, namespace: str, name: str) -> Mapping[str, Any] | ClusterError:
+    found = await _config_map(cluster, namespace, name)
+    return {} if found is None else found
 
 
 _Deployed = Workload | None | ClusterError

@@ -216,6 +216,20 @@ def _without_anything_for_records(it: Installation) -> None:
     it.server.request("DELETE", f"{POLICY}ybindings/retag-controller-records")
 
 
+def _state(it: Installation, global_projects: str) -> None:
+    metadata = {"name": "argocd-cm", "namespace": it.name}
+    data = {"globalProjects": global_projects}
+    it.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+
+
+def _with_global_projects_of_nobody(it: Installation) -> None:
+    _state(it, "global")
+
+
+def _with_a_global_project_twice(it: Installation) -> None:
+    _state(it, "[{projectName: a, projectName: b}]")
+
+
 Broken = Callable[[Installation], None]
 APPLICATIONS = "retag-controller-applications, so"
 TROUBLES: list[tuple[Broken, dict[str, str]]] = [
@@ -239,6 +253,8 @@ TROUBLES: list[tuple[Broken, dict[str, str]]] = [
         _without_anything_for_records,
         {"RT131": "Policy and no ValidatingAdmissionPolicyBinding retag-controller-records"},
     ),
+    (_with_global_projects_of_nobody, {"RT132": "Argo CD ignores globalProjects of argocd-cm"}),
+    (_with_a_global_project_twice, {"RT132": "the controller starts no sync"}),
     (_without_account_rights, {"RT112": "the resolver's account argocd-repo-server may not get"}),
     (_without_leases, {"RT112": "create leases.coordination.k8s.io, get leases.coordination"}),
     (_without_repo_server, {"RT124": "there is no Deployment of argocd-repo-server"}),
@@ -284,6 +300,14 @@ def test_a_trouble_is_told_and_no_other(
     assert found.keys() == told.keys()
     for code, words in told.items():
         assert words in found[code]
+
+
+def test_global_projects_are_counted(installation: Installation) -> None:
+    _state(installation, "[{projectName: all}]")
+
+    told = [each.what for each in judged(installation.facts(), NOW) if each.state is State.OK]
+
+    assert "1 global projects may add sync windows" in told
 
 
 def test_an_application_without_self_heal_is_well_while_the_controller_delivers(
