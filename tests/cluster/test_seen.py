@@ -1,4 +1,4 @@
-"""Objects of several namespaces while only some were listed, and what the store is told of them."""
+"""Namespaces that are listed in part only, and what the store is told of them."""
 
 from __future__ import annotations
 
