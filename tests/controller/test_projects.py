@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from sidecar.controller import globalprojects, projects
+from sidecar.controller import globalprojects, projects, records
 from sidecar.controller.globalprojects import GlobalProjects, keep_global_projects
 from sidecar.controller.projects import Projects, keep_project
 from sidecar.kubernetes import CONFIG_MAPS, PROJECTS, Kind
 from sidecar.kubernetes.mirror import Mirror
 from tests.cluster.fake import AWAY, FakeCluster
+from tests.metering import Metered
 
 # From Argo CD 3.6's `GetAppVirtualProject`, of projects and a ConfigMap like these.
 DATA = json.loads((Path(__file__).parents[1] / "data" / "global_projects.json").read_text())
@@ -186,3 +187,25 @@ def test_a_project_that_is_not_there_is_not_known() -> None:
     cluster.put(project("shop", "own"), settings(ALL))
 
     assert seen(cluster, "other") is None
+
+
+def test_its_watch_is_told_from_that_of_records() -> None:
+    meter = Metered()
+    mirrors = [
+        Mirror(FakeCluster(), each, meter=meter)
+        for each in (globalprojects.watched("argocd"), records.watched("argocd"))
+    ]
+
+    async def watch() -> None:
+        tasks = [asyncio.create_task(each.run()) for each in mirrors]
+        await settle()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    asyncio.run(watch())
+
+    assert list(meter.of("retag_watch_connected")) == [
+        ({"kind": "argocd-cm"}, 1.0),
+        ({"kind": "ConfigMap"}, 1.0),
+    ]
