@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,8 +9,6 @@ from typing import Any
 from cmp.rules.application import Application
 from cmp.store import LastGood
 from sidecar.kubernetes.answers import size_of
-
-_log = logging.getLogger("retag.controller")
 
 PLUGIN = "retag"  # as Applications name it: plugin.yaml has no version, which would be part of it
 
@@ -93,6 +90,11 @@ def is_ours(source: Mapping[str, Any]) -> bool:
     return _mapping(source, "plugin").get("name") == PLUGIN
 
 
+def uses_plugin(manifest: Mapping[str, Any]) -> bool:
+    """Whether a source of the Application in *manifest* (JSON) names the plugin."""
+    return any(map(is_ours, sources_of(_mapping(manifest, "spec"))))
+
+
 def target_of(manifest: Mapping[str, Any], instance: str) -> Target | None:
     """The Application in *manifest* (JSON); None if no source of it names the plugin.
 
@@ -100,13 +102,12 @@ def target_of(manifest: Mapping[str, Any], instance: str) -> Target | None:
     the memory of whoever watches all.
     """
     spec = _mapping(manifest, "spec")
-    if not any(map(is_ours, sources_of(spec))):
+    if not uses_plugin(manifest):
         return None
     metadata = _mapping(manifest, "metadata")
     operation = manifest.get("operation")
     status = _status(_mapping(manifest, "status"))
     if size_of([spec, operation, {**status, "resources": None}]) > LARGEST:
-        _log.warning("Application %s is left alone: it is too large", "/".join(_key(metadata)))
         return None
     return Target(
         application=Application.from_manifest(manifest),
@@ -119,10 +120,6 @@ def target_of(manifest: Mapping[str, Any], instance: str) -> Target | None:
         operation=operation if isinstance(operation, dict) else None,
         status=status,
     )
-
-
-def _key(metadata: Mapping[str, Any]) -> tuple[str, str]:
-    return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
 
 
 def _status(status: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,16 +12,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from cmp.identity import instance_name
 from cmp.meter import Meter
-from cmp.rules import Application
 from sidecar.cluster.connect import Connected
 from sidecar.controller import globalprojects, projects, records, updaters
 from sidecar.controller.deliver import Deliverer
 from sidecar.controller.dry import DryRun, NoEvents
 from sidecar.controller.events import Events, KubernetesEvents
+from sidecar.controller.keep import Keeper
 from sidecar.controller.limits import Bucket
-from sidecar.controller.model import Target, target_of
 from sidecar.controller.outage import Warnings
 from sidecar.controller.projects import Projects
 from sidecar.controller.read import Current
@@ -30,7 +28,7 @@ from sidecar.controller.rollout import Parts, Rollout
 from sidecar.controller.settings import Settings
 from sidecar.controller.statuses import Known, Statuses
 from sidecar.controller.tally import Tally
-from sidecar.kubernetes import APPLICATIONS, Object
+from sidecar.kubernetes import APPLICATIONS
 from sidecar.kubernetes.mirror import Mirror, Watched
 
 _log = logging.getLogger("retag.controller")
@@ -63,7 +61,7 @@ class Term:
         self._given = given
         client, argocd, meter = given.connected.client, given.connected.argocd, given.meter
         self._updaters = Mirror(client, updaters.watched(given.connected.rules), meter=meter)
-        watched = Watched(APPLICATIONS, given.connected.applications, keep_target(argocd))
+        watched = Watched(APPLICATIONS, given.connected.applications, Keeper(argocd))
         self._applications = Mirror(client, watched, meter=meter)
         self._projects = Mirror(client, projects.watched(argocd), meter=meter)
         self._settings = Mirror(client, globalprojects.watched(argocd), meter=meter)
@@ -232,13 +230,3 @@ class Term:
         )
         self._held.on_change(statuses.recorded)
         return statuses
-
-
-def keep_target(control: str) -> Callable[[Object], Target | None]:
-    """Keeps of Applications those that are ours; *control* is Argo CD's own namespace."""
-
-    def keep(manifest: Object) -> Target | None:
-        named = Application.from_manifest({"metadata": manifest.get("metadata")})
-        return target_of(manifest, instance_name(named, control))
-
-    return keep
