@@ -187,6 +187,80 @@ def test_while_the_cluster_is_away_all_stays_and_the_metric_says_so() -> None:
     run(test)
 
 
+def test_after_an_outage_the_next_begins_with_a_short_pause() -> None:
+    async def test() -> None:
+        cluster = HeldCluster()
+        async with running(Subject(cluster)) as subject:
+            await subject.mirror.synced()
+            cluster.break_watches(AWAY, AWAY, AWAY)
+            await until(lambda: len(subject.delays) == 3)
+            cluster.put("n", "a", 1)
+            await until(subject.is_like)
+            cluster.break_watches(None, AWAY)
+            await until(lambda: len(subject.delays) == 4)
+        assert subject.delays == [0.25, 0.5, 1.0, 0.25]
+
+    run(test)
+
+
+def test_an_outage_of_hours_ends_no_watch_for_good() -> None:
+    async def test() -> None:
+        cluster = HeldCluster()
+        async with running(Subject(cluster)) as subject:
+            await subject.mirror.synced()
+            cluster.break_watches(*[AWAY] * 1100)
+            await until(lambda: len(subject.delays) == 1100)
+            cluster.put("n", "a", 1)
+            await until(subject.is_like)
+        assert subject.delays[-1] == 5.0
+
+    run(test)
+
+
+def test_while_one_namespace_is_not_seen_the_metric_says_so_whatever_others_do() -> None:
+    async def for_ever(_seconds: float) -> None:
+        await asyncio.Event().wait()
+
+    async def test() -> None:
+        cluster, meter = HeldCluster(), Metered()
+        cluster.put("m", "a", 1)
+        cluster.listing_faults.append(AWAY)
+        watched = Watched(CONFIG_MAPS, ("n", "m"), keep)
+        mirror = Mirror(cluster, watched, meter=meter, sleep=for_ever)
+        task = asyncio.create_task(mirror.run())
+        await until(lambda: bool(mirror.objects))
+        assert mirror.error is AWAY
+        assert meter.value(CONNECTED, kind="ConfigMap") == 0
+        task.cancel()
+        await asyncio.wait([task])
+
+    run(test)
+
+
+def test_who_fails_to_take_up_a_change_keeps_it_from_nobody_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(*_: object) -> None:
+        raise LookupError("made up")
+
+    async def test() -> None:
+        cluster, told = HeldCluster(), []
+        subject = Subject(cluster)
+        subject.mirror.on_change(fail)
+        subject.mirror.on_change(lambda *what: told.append(what))
+        async with running(subject):
+            await subject.mirror.synced()
+            cluster.put("n", "a", 1)
+            await until(lambda: bool(told))
+            cluster.put("n", "a", 2)
+            await until(lambda: len(told) == 2)
+        assert told == subject.told
+        assert cluster.listings == 1
+
+    run(test)
+    assert "was not taken up" in caplog.text
+
+
 CONNECTED, RESTARTS = "retag_watch_connected", "retag_watch_restarts_total"
 
 
