@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from sidecar.cluster.seen import LastSeen
-from sidecar.kubernetes import IMAGE_UPDATERS, Object
+from sidecar.cluster.seen import LastSeen, identity
+from sidecar.kubernetes import APPLICATIONS, IMAGE_UPDATERS, Object
 from sidecar.kubernetes.mirror import Mirror, Watched
 from tests.cluster.fake import FakeCluster
 from tests.cluster.test_view import Keeping
@@ -130,3 +130,16 @@ def test_what_the_store_was_being_told_at_the_end_is_told_again() -> None:
         assert store.sets["set"] == STORED
 
     asyncio.run(main())
+
+
+def test_what_was_seen_is_of_one_kind_one_cluster_and_those_namespaces() -> None:
+    names = [
+        identity(IMAGE_UPDATERS, "it", ["argocd", "team"]),
+        identity(APPLICATIONS, "it", ["argocd", "team"]),
+        identity(IMAGE_UPDATERS, "other", ["argocd", "team"]),
+        identity(IMAGE_UPDATERS, "it", ["argocd"]),
+        identity(IMAGE_UPDATERS, "it", [""]),
+    ]
+
+    assert len(set(names)) == len(names)
+    assert identity(IMAGE_UPDATERS, "it", ["team", "argocd"]) == names[0]

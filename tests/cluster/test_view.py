@@ -139,6 +139,7 @@ def test_changes_of_rules_are_handed_over_and_none_of_their_status() -> None:
         process.cluster.remove(updater("argocd", "b"))
         await process.until_took("a")
         assert len(process.took) == times + 1
+        assert 0.1 in process.waits, "those of one `kubectl apply` gather"
 
     run(story)
 
@@ -224,6 +225,7 @@ def test_a_bug_in_what_takes_rules_ends_nothing(caplog: pytest.LogCaptureFixture
         process.cluster.put(updater("argocd"))
         await process.view.known(PATIENCE)
         assert process.took == [["web"]]
+        assert 10.0 in process.waits, "a bug that stays is not met without a pause"
 
     with caplog.at_level(logging.ERROR):
         run(story)

@@ -276,5 +276,17 @@ def test_a_command_that_does_not_end_is_ended(tmp_path: Path) -> None:
     path.write_text("#!/bin/sh\nexec sleep 1000\n")
     path.chmod(0o755)
     subject = Command([str(path)], {"PATH": "/usr/bin:/bin"}, V1, patience=0.1)
-    with pytest.raises(ClusterError, match=r"gave no credential in 0\.1 s.*RT657"):
-        asyncio.run(subject.authorization())
+
+    async def ask() -> None:
+        before = _children()
+        with pytest.raises(ClusterError, match=r"gave no credential in 0\.1 s.*RT657"):
+            await subject.authorization()
+        assert _children() <= before
+
+    asyncio.run(ask())
+
+
+def _children() -> set[str]:
+    """The ids of this process' children."""
+    lists = Path("/proc/self/task").glob("*/children")
+    return {each for children in lists for each in children.read_text().split()}
