@@ -383,8 +383,10 @@ def test_a_record_that_somebody_deleted_fails_and_is_read_anew(api_server: ApiSe
         await one.delete(TARGET.key)
         with pytest.raises((AbsentError, ConflictError)):
             await other.write(RECORD)
-        await other.delete(TARGET.key)
+        await other.read(TARGET.key)
         assert other.of(TARGET).choices == ()
+        await other.write(RECORD)
+        assert other.of(TARGET) == RECORD
 
     asyncio.run(Place(api_server, "records-absent", seeing=0).play(play))
 
