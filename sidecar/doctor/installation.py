@@ -129,7 +129,7 @@ def check_settings(facts: Facts) -> Iterator[Result]:
             yield warning("RT119", subject, what, f"set {_PAUSE}=0 on argocd-repo-server")
         yield _exclusions(subject, facts.parameters)
     if isinstance(server, Workload) and server.resolver is not None:
-        yield _store(server, server.resolver)
+        yield _store(server, server.resolver, recorded=isinstance(facts.controller, Workload))
 
 
 def _variable(container: Object, name: str) -> str:
@@ -148,11 +148,14 @@ def _exclusions(subject: str, parameters: Mapping[str, Any]) -> Result:
     return warning("RT120", subject, what, remedy)
 
 
-def _store(server: Workload, resolver: Object) -> Result:
+def _store(server: Workload, resolver: Object, *, recorded: bool) -> Result:
+    """*recorded*: a controller keeps the last good choices where all resolvers see them."""
     store = flag_of(resolver, "--store") or "memory"
     shared = store.partition(":")[0] in ("redis", "rediss", "unix")
     if server.replicas < 2 or shared:
         return well("store", "all replicas see the same")
+    if recorded:
+        return well("store", "all replicas see what the controller recorded")
     what = f"{server.replicas} replicas of {server.name} each look tags up for themselves"
     remedy = "share what they see with --store=redis://HOST, or let the controller record choices"
     return warning("RT122", "store", what, remedy)

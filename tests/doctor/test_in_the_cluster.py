@@ -123,6 +123,11 @@ def _with_replicas(it: Installation) -> None:
     it.patch(SERVER, _replace("/spec/replicas", 3))
 
 
+def _with_replicas_alone(it: Installation) -> None:
+    _with_replicas(it)
+    _without_controller(it)
+
+
 def _without_controller(it: Installation) -> None:
     it.delete(CONTROLLER)
 
@@ -271,7 +276,10 @@ TROUBLES: list[tuple[Broken, dict[str, str]]] = [
     (_with_cached_errors, {"RT119": "ATTEMPTS is not set"}),
     (_with_history, {"RT120": "does not have .git"}),
     (_with_an_empty_folder, {"RT120": "leaves an empty folder"}),
-    (_with_replicas, {"RT122": "3 replicas of argocd-repo-server"}),
+    (
+        _with_replicas_alone,
+        {"RT122": "3 replicas of argocd-repo-server", "RT123": "there is no controller"},
+    ),
     (_without_controller, {"RT123": "there is no controller"}),
     (_without_leader, {"RT127": "no replica of the controller leads"}),
     (_with_a_leader_that_died, {"RT127": "no replica of the controller leads"}),
@@ -314,6 +322,14 @@ def test_an_application_without_self_heal_is_well_while_the_controller_delivers(
     installation: Installation,
 ) -> None:
     installation.put(application("my-manual", syncPolicy={"automated": {}}))
+
+    assert installation.troubles() == {}
+
+
+def test_replicas_are_well_while_there_is_a_controller_that_records(
+    installation: Installation,
+) -> None:
+    _with_replicas(installation)
 
     assert installation.troubles() == {}
 
