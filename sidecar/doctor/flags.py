@@ -24,15 +24,16 @@ def check_flags(workload: Workload, known: Mapping[str, Known]) -> Iterator[Resu
     for container in workload.containers:
         command, *arguments = container.get("args") or [""]
         if command in _ROLES and command in known:
-            yield _check(f"{workload.name}/{container['name']}", arguments, known[command])
+            where = f"{workload.name}/{container['name']}"
+            yield _check(where, command, arguments, known[command])
 
 
-def _check(where: str, arguments: Sequence[str], known: Known) -> Result:
+def _check(where: str, command: str, arguments: Sequence[str], known: Known) -> Result:
     given = [str(each).partition("=")[0] for each in arguments if str(each).startswith("--")]
     unknown = [each for each in given if each not in known.taken | known.ignored.keys()]
     if unknown:
         what = f"{where} is given {naming(unknown)}, which Retag does not know: it does not start"
-        return wrong("RT105", "flags", what, "leave it out; docs/serve.md lists the flags")
+        return wrong("RT105", "flags", what, f"leave it out; docs/{command}.md lists the flags")
     idle = [each for each in given if each in known.ignored]
     if idle:
         what = f"{where} is given {naming(idle)} of the Image Updater, without effect"

@@ -118,6 +118,15 @@ def test_arguments_are_looked_at(arguments: list[str], told: dict[str, str]) -> 
     assert all(found[code].startswith(words) for code, words in told.items())
 
 
+@pytest.mark.parametrize("command", ["serve", "controller"])
+def test_the_page_with_the_flags_of_the_command_is_named(command: str) -> None:
+    known = {command: Known(frozenset(), {})}
+
+    (found,) = check_flags(_workload(command, "--whatever"), known)
+
+    assert found.remedy == f"leave it out; docs/{command}.md lists the flags"
+
+
 @pytest.mark.parametrize("words", [["--store=a"], ["--store", "a"], ["x", "--store", "a", "y"]])
 def test_a_flags_value_stands_behind_it(words: list[str]) -> None:
     assert flag_of({"args": words}, "--store") == "a"
