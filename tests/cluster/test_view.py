@@ -14,6 +14,7 @@ from cmp.rules.units import Resource
 from cmp.store import Store
 from cmp.store import seen as stored
 from sidecar.cluster import seen
+from sidecar.cluster.applications import REFRESH
 from sidecar.cluster.view import ClusterView, Looked
 from sidecar.kubernetes import (
     APPLICATIONS,
@@ -21,6 +22,7 @@ from sidecar.kubernetes import (
     IMAGE_UPDATERS,
     ClusterError,
     ForbiddenError,
+    Kind,
 )
 from tests.cluster.fake import FakeCluster
 from tests.cluster.world import application, updater
@@ -166,6 +168,41 @@ def test_while_either_is_unknown_a_line_says_why(kind: object, what: str) -> Non
         f"the {what} of the cluster were not read since the resolver began: "
         "may not list them [RT651]; give the right [RT662]"
     )
+
+
+@pytest.mark.parametrize(
+    "kind", [IMAGE_UPDATERS, APPLICATIONS, CONFIG_MAPS], ids=["rules", "Applications", "records"]
+)
+def test_what_is_unknown_is_waited_for_whatever_else_is_known(kind: Kind) -> None:
+    def process() -> Process:
+        cluster = FakeCluster()
+        cluster.put(updater("argocd"), application("argocd", labels={"a": "b"}))
+        cluster.slow[kind.name] = asyncio.Event()
+        return Process(cluster)
+
+    async def story(process: Process) -> None:
+        if kind != APPLICATIONS:
+            await until(lambda: process.names() == {"a": "b"})
+        if kind != IMAGE_UPDATERS:
+            await process.until_took("web")
+        with pytest.raises(ClusterError, match="RT662"):
+            await process.view.known(0)
+        process.cluster.slow[kind.name].set()
+        await process.view.known(PATIENCE)
+
+    run(story, process)
+
+
+def test_a_hard_refresh_is_noted_though_argo_cd_has_done_it_since() -> None:
+    async def story(process: Process) -> None:
+        await process.view.known(PATIENCE)
+        process.cluster.put(application("argocd", annotations={REFRESH: "hard"}))
+        process.cluster.put(application("argocd", labels={"since": "then"}))
+        await until(lambda: process.names() == {"since": "then"})
+        found = process.view.applications.application(Request(name="web"))
+        assert found.refresh_asked_at == 7.0
+
+    run(story)
 
 
 def test_while_nothing_has_answered_a_line_says_that() -> None:
