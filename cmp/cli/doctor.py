@@ -34,6 +34,7 @@ from sidecar.doctor.pods import Workload, workload_of
 from sidecar.doctor.policies import check_policies
 from sidecar.doctor.registries import check_registries
 from sidecar.doctor.result import Result, State, told_in_a_pod
+from sidecar.doctor.ruled import check_ruled
 from sidecar.doctor.windows import check_global_projects
 
 _PATH = click.Path(path_type=Path)
@@ -152,6 +153,7 @@ def judged(facts: Facts, now: datetime) -> Iterable[Result]:
     yield from installation.check_containers(facts)
     yield from installation.check_config_maps(facts)
     yield from check_secrets(facts.secrets, facts.rights)
+    yield from check_ruled(facts.ruled)
     for workload in (facts.server, facts.controller):
         if isinstance(workload, Workload):
             yield from check_flags(workload, _known())

@@ -19,6 +19,8 @@ from sidecar.kubernetes import SECRETS, ClusterError
 
 _SUBJECT = "Secrets"
 
+_DOCKER_CONFIG = ".dockerconfigjson"
+
 Secret = tuple[str, str]  # its namespace and name
 
 
@@ -29,13 +31,18 @@ def named_secrets(
     found: set[Secret] = set()
     for container in workload.ours:
         place = mounted_file(workload, container, registries_path(container))
-        if place is None or flag_of(container, "--secrets"):  # these lie in a folder
+        if place is None or not reads_secrets(workload):
             continue
         name, file = place
         data = config_maps.get(name)
         if isinstance(data, Mapping):
             found.update(_secrets_in(str(data.get(file) or "")))
     return frozenset(found)
+
+
+def reads_secrets(workload: Workload) -> bool:
+    """Whether *workload* has Secrets from the cluster, and not in a folder."""
+    return not any(flag_of(container, "--secrets") for container in workload.ours)
 
 
 def readings(role: str, workload: Workload, secrets: frozenset[Secret]) -> Iterator[Right]:
@@ -54,18 +61,23 @@ def _secrets_in(text: str) -> Iterator[Secret]:
     entries = data.get("registries") if isinstance(data, dict) else None
     for entry in entries if isinstance(entries, list) else ():
         stated = entry.get("credentials") if isinstance(entry, dict) else None
-        secret = _secret_of(stated) if isinstance(stated, str) else None
-        if secret:
-            yield secret
+        place = place_of(stated) if isinstance(stated, str) else None
+        if place:
+            yield place[0]
 
 
-def _secret_of(credentials: str) -> Secret | None:
+def place_of(credentials: str) -> tuple[Secret, str] | None:
+    """The Secret that *credentials* name, as registries.conf or a rule writes them, and its key.
+
+    None where they name none.
+    """
     try:
         source = parse_credentials(credentials).source
     except InvalidCredentialsError:
         return None
     if isinstance(source, SecretField | PullSecret):
-        return source.namespace, source.name
+        key = source.field if isinstance(source, SecretField) else _DOCKER_CONFIG
+        return (source.namespace, source.name), key
     return None
 
 
@@ -88,7 +100,7 @@ def check_secrets(
         what = f"the {role}'s account {account} may not get {naming(names)}"
         remedy = (
             "apply deploy/base/rbac-credentials.yaml, whose resourceNames have to name each "
-            "Secret of registries.conf"
+            "Secret of registries.conf and of rules"
         )
         yield wrong("RT130", _SUBJECT, what, remedy)
     if secrets and not (hidden or absent or denied):

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 from sidecar.controller.globalprojects import CONFIG_MAP
 from sidecar.controller.lease import LEASE
 from sidecar.doctor import policies
-from sidecar.doctor.credentials import Secret, named_secrets, readings
+from sidecar.doctor.credentials import Secret, named_secrets, readings, reads_secrets
 from sidecar.doctor.pods import Workload, mounted_config_maps, workload_of
 from sidecar.doctor.rights import REVIEWS, Right, needed, review_of
+from sidecar.doctor.ruled import Named, secrets_of_rules
 from sidecar.kubernetes import (
     APPLICATIONS,
     CONFIG_MAPS,
@@ -39,10 +40,10 @@ class Facts:
     """What the cluster says; None is that there is no such object.
 
     *argocd* is Argo CD's namespace, *settings* argocd-cm and *parameters* argocd-cmd-params-cm
-    there. *server* is its repo-server, *controller* Retag's. *rights*
-    are what their accounts may, of what they need. *config_maps* are those that both mount,
-    *secrets* whether those are there that registries.conf names; *policies* are those that limit
-    the controller, and their bindings.
+    there. *server* is its repo-server, *controller* Retag's. *rights* are what their accounts may,
+    of what they need. *config_maps* are those that both mount, *secrets* whether those are there
+    that registries.conf names, *ruled* those that rules name. *policies* are those that limit the
+    controller, and their bindings.
     """
 
     argocd: str
@@ -57,6 +58,7 @@ class Facts:
     lease: Object | ClusterError | None
     rights: Mapping[Right, bool] | ClusterError
     secrets: Mapping[Secret, bool | ClusterError]
+    ruled: Mapping[Secret, Named]
     policies: policies.Found | ClusterError
 
 
@@ -71,15 +73,21 @@ async def gather(
     server, controller = _workloads(deployments)
     mounted = mounted_config_maps([server, controller])
     config_maps = {name: await _config_map(cluster, argocd, name) for name in mounted}
-    roles = {
-        role: (workload, named_secrets(workload, config_maps))
+    updaters = await _read(lambda: _list(cluster, IMAGE_UPDATERS, rules))
+    workloads = [
+        (role, workload)
         for role, workload in (("resolver", server), ("controller", controller))
         if isinstance(workload, Workload)
+    ]
+    ask_cluster = any(reads_secrets(workload) for _, workload in workloads)
+    ruled = secrets_of_rules(updaters, argocd) if ask_cluster else {}
+    roles = {
+        role: (workload, named_secrets(workload, config_maps)) for role, workload in workloads
     }
     return Facts(
         argocd=argocd,
         crd=await _read(lambda: _get(cluster, CRDS, "", _CRD)),
-        updaters=await _read(lambda: _list(cluster, IMAGE_UPDATERS, rules)),
+        updaters=updaters,
         applications=await _read(lambda: _list(cluster, APPLICATIONS, applications)),
         server=server,
         controller=controller,
@@ -87,8 +95,12 @@ async def gather(
         settings=await _data(cluster, argocd, CONFIG_MAP),
         config_maps=config_maps,
         lease=await _read(lambda: _get(cluster, LEASES, argocd, LEASE)),
-        rights=await _read(lambda: _rights(cluster, argocd, roles)),
+        rights=await _read(lambda: _rights(cluster, argocd, roles, ruled)),
         secrets=await _secrets(cluster, {each for _, named in roles.values() for each in named}),
+        ruled={
+            secret: Named(keys, await _read(partial(_keys, cluster, secret)))
+            for secret, keys in ruled.items()
+        },
         policies=await _read(lambda: _policies(cluster)),
     )
 
@@ -130,6 +142,12 @@ async def _secrets(
     return found
 
 
+async def _keys(cluster: Client, secret: Secret) -> frozenset[str] | None:
+    """The keys that *secret* holds; what is under them is let go of."""
+    found = await _get(cluster, SECRETS, *secret)
+    return None if found is None else frozenset(data_of(found))
+
+
 async def _list(cluster: Client, kind: Kind, namespaces: Sequence[str]) -> list[Object]:
     return [
         each
@@ -165,12 +183,16 @@ def _workloads(deployments: Sequence[Object] | ClusterError) -> tuple[_Deployed,
 
 
 async def _rights(
-    cluster: Client, namespace: str, roles: Mapping[str, tuple[Workload, frozenset[Secret]]]
+    cluster: Client,
+    namespace: str,
+    roles: Mapping[str, tuple[Workload, frozenset[Secret]]],
+    ruled: Iterable[Secret],
 ) -> dict[Right, bool]:
-    """What the accounts may, of what they need."""
+    """What the accounts may, of what they need; both read the Secrets of rules."""
     found = {}
     for role, (workload, secrets) in roles.items():
-        for right in (*needed(role, workload.account), *readings(role, workload, secrets)):
+        named = secrets.union(ruled) if reads_secrets(workload) else secrets
+        for right in (*needed(role, workload.account), *readings(role, workload, named)):
             answer = await cluster.review(REVIEWS, review_of(right, namespace))
             found[right] = bool((answer.get("status") or {}).get("allowed"))
     return found
