@@ -120,9 +120,18 @@ def test_a_pin_of_the_rule_has_more_power_than_one_of_the_application() -> None:
         ({"parameters": [{"name": "freze"}]}, "RT22"),
         ({"parameters": [{"name": "pins", "map": {"other": "1"}}]}, "RT240"),
         ({"env": [{"name": "RETAG_PINS", "value": "app=$ARGOCD_APP_NAME"}]}, "RT680"),
+        ({"env": [{"name": "RETAG_FREEZE", "value": "$ARGOCD_APP_NAME"}]}, "RT680"),
+        ({"env": [{"name": "RETAG_OUTPUT", "value": "$ARGOCD_APP_NAME"}]}, "RT680"),
         ({"parameters": "none"}, "RT220"),
     ],
-    ids=["no such parameter", "a pin of no rule", "a variable of Argo CD's", "no list"],
+    ids=[
+        "no such parameter",
+        "a pin of no rule",
+        "a variable of Argo CD's",
+        "one that freezes",
+        "one that says what is written",
+        "no list",
+    ],
 )
 def test_what_cannot_be_rendered_is_chosen_for_nothing(plugin: dict[str, Any], why: str) -> None:
     found = plan(rules(image()), target(plugin))
@@ -131,6 +140,27 @@ def test_what_cannot_be_rendered_is_chosen_for_nothing(plugin: dict[str, Any], w
     [remark] = found.remarks
     assert remark.startswith("Application argocd/web: ")
     assert why in remark
+
+
+def signed(secret: str) -> str:
+    """Signatures by the key in that Secret."""
+    key = f"cosignKey: {{secretName: {secret}, key: pub}}"
+    return f", imagesVerification: {{enabled: true, {key}}}"
+
+
+def test_with_another_pull_secret_or_another_key_it_is_another_look() -> None:
+    said = [
+        "",
+        settings('pullSecret: "pullsecret:argocd/one"'),
+        settings('pullSecret: "pullsecret:argocd/other"'),
+        signed("one"),
+        signed("other"),
+    ]
+    looks = [look for more in said for look, _ in plan(rules(image(more=more)), target()).looks]
+
+    assert len(looks) == len(set(looks)) == 5
+    assert len({look.login for look in looks}) == 3
+    assert [look.key and look.key.name for look in looks] == [None, None, None, "one", "other"]
 
 
 TWO = (
