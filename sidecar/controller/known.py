@@ -10,8 +10,9 @@ from sidecar.controller import refresh
 from sidecar.controller.asking import QUIET
 from sidecar.controller.heal import Healing, ailment, resumed
 from sidecar.controller.model import Target, Wanted
-from sidecar.controller.records import Key, is_older
+from sidecar.controller.records import Key
 from sidecar.controller.steps import Situation, key_of
+from sidecar.kubernetes.mirror import is_older
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from sidecar.cluster.record_format import SELECTOR, config_map, name_of, parse
 from sidecar.controller.model import Target
 from sidecar.kubernetes.errors import AbsentError
 from sidecar.kubernetes.kinds import CONFIG_MAPS
-from sidecar.kubernetes.mirror import Mirror, Watched
+from sidecar.kubernetes.mirror import Mirror, Watched, is_older
 from sidecar.kubernetes.port import Cluster
 
 Key = tuple[str, str]  # the Application's namespace and name
@@ -41,11 +41,6 @@ def held(manifest: dict[str, Any]) -> Held:
     if record is None or name_of(record.namespace, record.name) != metadata.get("name"):
         return Held(version)
     return Held(version, record)
-
-
-def is_older(one: str, other: str) -> bool:
-    """Whether the resourceVersion *one* lies before *other*; they grow in one cluster."""
-    return one.isdecimal() and other.isdecimal() and int(one) < int(other)
 
 
 class Records:

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from cmp.store import LastGood
 from sidecar.cluster.record import MOST_CHOICES, MOST_HISTORY, Past, Record, Recorded, State
 from sidecar.cluster.record_format import MOST_CHARACTERS, config_map, dump, name_of, parse
-from sidecar.controller.records import Records, held, is_older, watched
+from sidecar.controller.records import Records, held, watched
 from sidecar.kubernetes.client import Client
 from sidecar.kubernetes.errors import AbsentError, ConflictError
 from sidecar.kubernetes.kinds import CONFIG_MAPS
-from sidecar.kubernetes.mirror import Mirror
+from sidecar.kubernetes.mirror import Mirror, is_older
 from tests.controller.test_delivery import target
 from tests.controller.world import image
 from tests.servers.kubernetes import ApiServer
