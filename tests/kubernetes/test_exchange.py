@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,39 @@ def test_no_answer_at_all_is_a_cluster_error(
             asked(client(tmp_path, server.url), ask)
     with pytest.raises(ClusterError, match=r"see that the API server runs.*RT650"):
         asked(client(tmp_path, server.url), ask)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"200 OK\r\nContent-Length: 10000000\r\n\r\n", id="an answer"),
+        pytest.param(b"500 Broken\r\nContent-Length: 10000000\r\n\r\n", id="a refusal"),
+        pytest.param(b"200 OK\r\nX: ", id="its head"),
+    ],
+)
+def test_an_answer_that_comes_byte_by_byte_is_given_up(tmp_path: Path, head: bytes) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 " + head)
+        with suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0)
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            path = kubeconfig(tmp_path, f"http://127.0.0.1:{port}")
+            subject = Client.of_kubeconfig(path, timeout=0.1, environment={})
+            async with asyncio.timeout(20):
+                with pytest.raises(ClusterError, match=r"no answer in time.*RT650"):
+                    await get(subject)
+            await subject.aclose()
+
+    asyncio.run(main())
 
 
 def test_a_page_without_an_end_is_given_up(tmp_path: Path) -> None:
