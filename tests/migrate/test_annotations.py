@@ -203,6 +203,23 @@ def test_other_annotations_are_nobodys_concern() -> None:
     assert migrate([], located(app)).findings == []
 
 
+def test_an_image_with_the_operators_credential_does_not_get_the_secret_of_all() -> None:
+    secret = "secret:argocd/a#b"
+    app = of(
+        {
+            "image-list": "web=registry.example.com/web",
+            "pull-secret": secret,
+            "web.pull-secret": "env:NAME",
+        }
+    )
+
+    [made] = migrate([], located(app)).manifests
+    [ref] = made["spec"]["applicationRefs"]
+
+    assert ref["commonUpdateSettings"]["pullSecret"] == secret
+    assert ref["images"][0]["commonUpdateSettings"]["pullSecret"] == ""
+
+
 LEFT_BEHIND = {
     "write-back-method": "git",
     "write-back-target": "kustomization",
