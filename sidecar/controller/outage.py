@@ -46,9 +46,10 @@ class Outages:
         outage.told = set(users)
         return news
 
-    def over(self, login: Login) -> None:
-        """*login* was read, or nobody wants it any more."""
-        self._outages.pop(login, None)
+    def over(self, login: Login) -> bool:
+        """*login* was read, or nobody wants it any more; whether its outage was told."""
+        outage = self._outages.pop(login, None)
+        return outage is not None and bool(outage.told)
 
 
 class Warnings:

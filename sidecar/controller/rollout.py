@@ -215,14 +215,19 @@ class Rollout:
             self._parts.delivers.heal(target, ", ".join(sorted(codes)))
 
     def _warn(self, login: Login) -> None:
-        """Tell the Applications of *login* if it could not be read for long."""
+        """Tell the Applications of *login*, and the log, if it could not be read for long."""
         why = self.reader.trouble(login)
         if not why:
-            self._outages.over(login)
+            if self._outages.over(login):
+                _log.info("%s can be read again", login.repository)
             return
-        for key in self._outages.failed(login, self._index.users_of(login), self._clock()):
+        line = outage_line(login, why)
+        news = self._outages.failed(login, self._index.users_of(login), self._clock())
+        if news:
+            _log.warning("%s", line)
+        for key in news:
             if target := self._targets.get(key):
-                self._parts.on_outage(target, outage_line(login, why))
+                self._parts.on_outage(target, line)
 
     def _soil(self, key: Key, *, anew: bool) -> None:
         """Decide for *key*, with a plan made *anew*."""

@@ -442,7 +442,7 @@ _SAID = f"{APP} could not be read for 15 minutes or longer: "
     ids=["silent", "refused", "only what it said before"],
 )
 def test_an_outage_that_lasts_is_told_once_to_each_application(
-    tags: dict[str, Any], why: str
+    tags: dict[str, Any], why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     it = world()
     good, bad = Tags({APP: ["1.0.0"]}, at=1000.0), Tags({APP: ["1.0.0"]}, **tags)
@@ -463,7 +463,29 @@ def test_an_outage_that_lasts_is_told_once_to_each_application(
         assert await it.looked(60, 5) == []
         assert [name for name, _ in sorted(await it.looked(10))] == ["job", "late", "web"]
 
-    play(it, story)
+    with caplog.at_level("INFO", "retag.controller"):
+        play(it, story)
+    outage = ("WARNING", _SAID + why)
+    over = ("INFO", f"{APP} can be read again")
+    said = [(each.levelname, each.getMessage()) for each in caplog.records]
+    assert said == [outage, outage, over, outage]  # the second is for who came late
+
+
+def test_what_passes_soon_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    it = world()
+    good = Tags({APP: ["1.0.0"]}, at=1000.0)
+
+    async def story() -> None:
+        it.tags = Tags({}, error=UnreachableError("RT540", "no answer"))
+        it.put(running("1.0.0"))
+        await it.settled()
+        assert await it.looked(0, 5) == []
+        it.tags = good
+        assert await it.looked(5) == []
+
+    with caplog.at_level("INFO", "retag.controller"):
+        play(it, story)
+    assert caplog.messages == []
 
 
 def test_two_looks_in_a_day_are_no_outage_and_who_is_gone_has_none() -> None:
