@@ -13,7 +13,7 @@ from __future__ import annotations
 from sidecar.controller import autosync
 from sidecar.controller.asking import next_refresh
 from sidecar.controller.model import Target
-from sidecar.controller.progress import adopt, refuse, settle
+from sidecar.controller.progress import adopt, overtake, refuse, settle
 from sidecar.controller.steps import Intend, Note, Nothing, Refresh, Situation, Step, Sync
 from sidecar.controller.syncing import WouldSync, next_sync
 
@@ -35,7 +35,8 @@ def next_step(situation: Situation, would_sync: WouldSync) -> Step:
     if isinstance(asked, Intend | Refresh):
         return asked
     waits = [each for each in (sync, asked) if each]
-    return min(waits, key=lambda wait: wait.until) if waits else Nothing()
+    wait = min(waits, key=lambda wait: wait.until) if waits else Nothing()
+    return overtake(situation) or wait
 
 
 def is_urgent(situation: Situation) -> bool:

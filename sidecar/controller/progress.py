@@ -20,6 +20,9 @@ HYDRATED = (
 )
 
 
+_OVERTAKEN = "overtaken"  # in place of a stamp, and none that Argo CD could have been asked with
+
+
 def adopt(situation: Situation) -> Note | None:
     """Record what runs already, and what else became known of choices."""
     record, told = situation.record, []
@@ -44,6 +47,21 @@ def settle(situation: Situation) -> Note | None:
         if now.state is State.FAILED:
             told.append(Told(Outcome.FAILED, now))
     return None if record is situation.record else Note(record, tuple(told))
+
+
+def overtake(situation: Situation) -> Note | None:
+    """Record that what was asked for may have been rendered as another choice, which came since.
+
+    Should it be wanted again, it is asked for anew, unless it runs: else the sync of the other one
+    would be taken for its own.
+    """
+    record = situation.record
+    for each in record.choices:
+        if each.state.is_settled or each.stamp == _OVERTAKEN or not situation.is_replaced(each):
+            continue
+        now = replace(each, state=State.INTENDED, stamp=_OVERTAKEN, attempts=0)
+        record = record.with_choice(now)
+    return None if record is situation.record else Note(record)
 
 
 def refuse(situation: Situation) -> Note | Nothing:

@@ -535,6 +535,28 @@ def test_a_sync_that_failed_is_repeated_only_for_a_changed_choice(phase: str) ->
     assert step(situation(failed, wanted("3", "1"), record=rendered)) == Sync(OPERATION)
 
 
+@pytest.mark.parametrize("state", [State.ASKED, State.RENDERED])
+@pytest.mark.parametrize(("live", "expected"), [("1", Intend), ("2", Note)])
+def test_a_choice_that_comes_back_is_asked_for_anew_unless_it_runs(
+    state: State, live: str, expected: type[Step]
+) -> None:
+    """Argo CD rendered the one between, and would sync that."""
+    pending = target(image("1"), sync="OutOfSync", asked="hard", stamp="x")
+    differs = target(image(live), sync="OutOfSync", reconciled=START + 3)
+
+    given = situation(pending, wanted("3", "1"), record=recorded("2", state))
+    noted = step(given, Deferral("a window is closed"))
+
+    assert isinstance(noted, Note)
+    assert noted.told == ()
+    assert step(replace(given, record=noted.record)) == Nothing()
+    back = situation(differs, wanted("2", "1"), record=noted.record, now=START + 15)
+    taken = step(back)
+    assert isinstance(taken, expected)
+    assert isinstance(taken, Intend | Note)
+    assert taken.record.choices[0].attempts == (1 if live == "1" else 0)
+
+
 def test_what_is_synced_is_delivered_once_no_operation_runs() -> None:
     record = recorded("2", State.RENDERED)
 
@@ -679,6 +701,8 @@ class Deliveries(RuleBasedStateMachine):
             self.came = (self.now, self.now)
             self.refreshes.pop(self.tag, None)
             self.lost.pop(self.tag, None)
+            while self.step():  # each choice is looked at when it comes
+                pass
 
     @rule()
     def deliver(self) -> None:
