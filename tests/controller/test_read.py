@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Self
 
 import pytest
 
 from cmp.errors import BadReplyError, RegistryError, ThrottledError, UnreachableError
+from sidecar.controller.read import Reader
 from sidecar.controller.schedule import Outcome
 from tests.controller.test_rollout import LOGIN, Tags, play, running, world
-from tests.controller.test_targets import APP, image, rules, settings, signed, target
+from tests.controller.test_targets import APP, image, plan, rules, settings, signed, target
 
 
 @dataclass
@@ -43,8 +45,8 @@ def test_each_look_asks_for_what_the_registry_holds_by_then() -> None:
     "error",
     [
         UnreachableError("RT540", "no answer"),
-        ThrottledError("RT543", "too often"),
-        BadReplyError("RT550", "no JSON"),
+        ThrottledError("RT551", "too often"),
+        BadReplyError("RT544", "no HTTP"),
     ],
     ids=["no answer", "too often", "nonsense"],
 )
@@ -74,3 +76,15 @@ def test_a_rule_whose_key_is_missing_makes_no_refusal_of_what_others_read() -> N
         assert [each.after for each in wanted] == [f"{APP}:2.5.0"]
 
     play(it, story)
+
+
+def test_why_single_tags_are_refused_is_not_kept() -> None:
+    it = world("1.0.0", "2.0.0", "other")
+    reader = Reader(it, lambda: it.now)
+    [(look, ruled)] = plan(it.ruleset, running("1.0.0")).looks
+
+    asyncio.run(reader.read(LOGIN, [(look, ruled)]))
+
+    verdict = reader.verdict(look)
+    assert verdict is not None
+    assert verdict.choice.refusals == ()
