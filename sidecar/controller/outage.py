@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
 from sidecar.controller.events import Events
@@ -55,12 +55,15 @@ class Outages:
 class Warnings:
     """Writes a warning on each Application for which `tell` is called, in turn, by *events*.
 
-    Only while this replica *leads*.
+    Only while this replica *leads*; *pace* returns when the next may be written.
     """
 
-    def __init__(self, events: Events, leads: Callable[[], bool]) -> None:
+    def __init__(
+        self, events: Events, leads: Callable[[], bool], pace: Callable[[], Awaitable[None]]
+    ) -> None:
         self._events = events
         self._leads = leads
+        self._pace = pace
         self._queue: asyncio.Queue[tuple[Target, str]] = asyncio.Queue()
 
     def tell(self, target: Target, why: str) -> None:
@@ -71,6 +74,7 @@ class Warnings:
         """Write for ever."""
         while True:
             target, why = await self._queue.get()
+            await self._pace()
             if not self._leads():
                 continue
             try:

@@ -34,6 +34,9 @@ from sidecar.kubernetes.mirror import Mirror, Watched
 _log = logging.getLogger("retag.controller")
 
 EVENTS_A_SECOND, EVENTS_AT_ONCE = 5.0, 100
+# Of these, for outages: what all Applications are warned of leaves none of them out, nor the Event
+# for a change.
+WARNINGS_A_SECOND, WARNINGS_AT_ONCE = 2.0, 20
 _TOLD = 5.0  # seconds between two looks whether a status says something else
 # Seconds for the first look at all repositories, before statuses say what cannot be read.
 _FIRST_LOOK = 60.0
@@ -75,7 +78,8 @@ class Term:
         )
         kept = self._records = Records(client, argocd, self._held)
         events = self._events()
-        self._warnings = Warnings(events, given.leads)
+        pace = Bucket(WARNINGS_A_SECOND, WARNINGS_AT_ONCE, clock=time.monotonic)
+        self._warnings = Warnings(events, given.leads, pace.take)
         self._deliverer = None if given.settings.dry_run else self._delivering(kept, events)
         self._tally = Tally()
         parts = Parts(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cmp.reference import Repository
 from sidecar.cluster.record import Recorded
+from sidecar.controller.limits import Bucket
 from sidecar.controller.model import Target
 from sidecar.controller.outage import LASTING, LEAST_LOOKS, Outages, Warnings
 from sidecar.controller.targets import Login
@@ -76,7 +77,8 @@ def _written(events: Written, *leads: bool) -> list[tuple[str, str]]:
 
     async def run() -> None:
         turns = iter([*leads, True])
-        warnings = Warnings(events, lambda: next(turns))
+        paced = Bucket(1.0, 1000, clock=lambda: 0.0)
+        warnings = Warnings(events, lambda: next(turns), paced.take)
         for number in range(len(leads)):
             warnings.tell(target(), f"{number}")
         warnings.tell(target(), "last")
@@ -87,6 +89,35 @@ def _written(events: Written, *leads: bool) -> list[tuple[str, str]]:
 
     asyncio.run(run())
     return events.told
+
+
+def test_of_many_warnings_each_waits_for_its_turn() -> None:
+    async def run() -> None:
+        events, turns = Written(), asyncio.Semaphore(2)
+        warnings = Warnings(events, lambda: True, _turn(turns))
+        for number in range(4):
+            warnings.tell(target(), f"{number}")
+        running = asyncio.create_task(warnings.run())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert [why for _, why in events.told] == ["0", "1"]
+
+        turns.release()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert [why for _, why in events.told] == ["0", "1", "2"]
+
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def _turn(turns: asyncio.Semaphore) -> Callable[[], Awaitable[None]]:
+    async def take() -> None:
+        await turns.acquire()
+
+    return take
 
 
 def test_who_does_not_lead_warns_nobody() -> None:
