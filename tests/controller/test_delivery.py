@@ -1,24 +1,18 @@
-"""What is to be done next: the laws of the machine, and a table of single situations."""
+"""What is to be done next: a table of single situations."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from sidecar.cluster.record import MOST_CHOICES, Record, Recorded, State
-from sidecar.controller import asking, attempts, refresh, syncing
+from sidecar.cluster.record import MOST_CHOICES, Recorded, State
+from sidecar.controller import asking, attempts, refresh
 from sidecar.controller.attempts import MOST_ATTEMPTS
-from sidecar.controller.autosync import Acts, Answer, Deferral, Operation, Refusal, Why
-from sidecar.controller.delivery import next_step
-from sidecar.controller.model import Target, Wanted, target_of
+from sidecar.controller.autosync import Deferral
+from sidecar.controller.model import Target
 from sidecar.controller.progress import HYDRATED
-from sidecar.controller.refresh import SETTLING
 from sidecar.controller.steps import (
     Intend,
     Note,
@@ -30,77 +24,9 @@ from sidecar.controller.steps import (
     Sync,
     Wait,
 )
-from tests.controller.argo import REFRESH, SOURCE, STAMP
+from tests.controller.argo import SOURCE
+from tests.controller.situations import recorded, situation, step, target, time
 from tests.controller.world import START, image, wanted
-
-EMPTY = Record(namespace="argocd", name="app", uid="7")
-OPERATION = Operation({"sync": {}})
-
-
-def time(seconds: float) -> str:
-    """As Argo CD writes it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def target(
-    *images: str,
-    sync: str = "Synced",
-    reconciled: float = START - 60,
-    asked: str = "",
-    stamp: str = "",
-    **fields: Any,
-) -> Target:
-    """An Application; *fields* are more of its manifest."""
-    annotations = {REFRESH: asked} if asked else {}
-    annotations |= {STAMP: stamp} if stamp else {}
-    annotations |= fields.pop("annotations", {})
-    status = {
-        "sync": {"status": sync},
-        "reconciledAt": time(reconciled),
-        "summary": {"images": list(images)},
-        "operationState": {"phase": "Succeeded", "startedAt": "earlier"},
-        **fields.pop("status", {}),
-    }
-    metadata = {
-        "namespace": "argocd",
-        "name": "app",
-        "uid": "7",
-        "annotations": annotations,
-        **fields.pop("metadata", {}),
-    }
-    manifest = {
-        "metadata": metadata,
-        "spec": {"source": SOURCE, **fields.pop("spec", {})},
-        "status": status,
-        **fields,
-    }
-    found = target_of(manifest, "app")
-    assert found is not None
-    return found
-
-
-def situation(target: Target, *wanted: Wanted, **fields: Any) -> Situation:
-    """Long after *wanted* came."""
-    stated: dict[str, Any] = {"record": EMPTY, "now": START, "came": (START - 60, START - 60)}
-    return Situation(target=target, wanted=wanted, **(stated | fields))
-
-
-def recorded(tag: str, state: State, **fields: Any) -> Record:
-    """A record with one live choice."""
-    choice = wanted(tag, "1")
-    fields = {"live": True, "stamp": "x", "attempts": 1, "asked_at": START} | fields
-    fields = {"good": choice.choice} | fields
-    fields = {"reconciled": time(START - 60), "operation": "earlier"} | fields
-    each = Recorded(choice=choice.choice, state=state, after=choice.after, **fields)
-    return EMPTY.with_choice(each)
-
-
-def step(situation: Situation, answer: Answer = OPERATION) -> Step:
-    """The next step, if automated sync would answer so."""
-    return next_step(situation, lambda: answer)
-
-
-DONE = {"reconciled": START + 3, "stamp": ""}
 
 
 @pytest.mark.parametrize(
@@ -203,21 +129,6 @@ DONE = {"reconciled": START + 3, "stamp": ""}
 )
 def test_the_next_step_is(given: Situation, expected: type[Step]) -> None:
     assert isinstance(step(given), expected)
-
-
-@pytest.mark.parametrize(
-    ("ended", "expected"),
-    [(START - 1, Wait), (START - SETTLING, Sync), (START + 3600, Sync), (None, Sync)],
-    ids=["just now", "a while ago", "in the future, by a wrong clock", "it does not say"],
-)
-def test_a_status_of_before_an_operation_starts_no_second_one(
-    ended: float | None, expected: type[Step]
-) -> None:
-    state = {"phase": "Succeeded", "startedAt": "earlier"}
-    state |= {} if ended is None else {"finishedAt": time(ended)}
-    stale = target(sync="OutOfSync", status={"operationState": state})
-
-    assert isinstance(step(situation(stale, record=recorded("2", State.RENDERED))), expected)
 
 
 @pytest.mark.parametrize(
@@ -352,80 +263,6 @@ def test_an_error_that_is_healed_elsewhere_costs_no_attempts() -> None:
     assert step(situation(broken, wanted("2", "1"), record=record, now=1e10)) == Nothing()
 
 
-@pytest.mark.parametrize(
-    ("answer", "outcome", "reason"),
-    [
-        (Acts(), Outcome.DELIVERED, ""),
-        (Refusal(Why.MANUAL), Outcome.LEFT, str(Why.MANUAL)),
-        (Refusal(Why.EMPTY), Outcome.LEFT, str(Why.EMPTY)),
-    ],
-    ids=["Argo CD acts by itself", "automated sync is off", "all would be pruned"],
-)
-def test_a_sync_that_is_none_of_ours_ends_the_delivery(
-    answer: Answer, outcome: Outcome, reason: str
-) -> None:
-    given = situation(target(sync="OutOfSync"), record=recorded("2", State.RENDERED))
-
-    noted = step(given, answer)
-
-    assert isinstance(noted, Note)
-    [told] = noted.told
-    assert (told.outcome, told.recorded.reason) == (outcome, reason)
-    assert told.recorded.state is State.DELIVERED
-
-
-def test_once_a_window_has_opened_argo_cd_is_asked_to_look() -> None:
-    record = recorded("2", State.RENDERED)
-    given = situation(target(sync="OutOfSync"), wanted("2", "1"), record=record)
-
-    asked = step(given, Acts(unseen=True))
-
-    assert isinstance(asked, Intend)
-    [intended] = asked.record.choices
-    assert (intended.state, intended.attempts) == (State.INTENDED, 2)
-    sent = replace(given, record=asked.record, unsent=asked.stamp)
-    assert step(sent, Acts(unseen=True)) == Refresh(asked.stamp)
-
-
-def test_a_look_that_is_asked_for_already_is_waited_for_after_a_window() -> None:
-    record = recorded("2", State.RENDERED)
-    looked = target(sync="OutOfSync", asked="normal")
-
-    assert step(situation(looked, wanted("2", "1"), record=record), Acts(unseen=True)) == Nothing()
-
-
-@pytest.mark.parametrize(
-    ("attempts", "choices"),
-    [(MOST_ATTEMPTS, [wanted("2", "1")]), (1, [])],
-    ids=["asked as often as may be", "nobody wants it any more"],
-)
-def test_in_vain_argo_cd_is_not_asked_to_look_after_a_window(
-    attempts: int, choices: list[Wanted]
-) -> None:
-    record = recorded("2", State.RENDERED, attempts=attempts)
-
-    noted = step(situation(target(sync="OutOfSync"), *choices, record=record), Acts(unseen=True))
-
-    assert isinstance(noted, Note)
-    assert noted.record.choices[0].state is State.DELIVERED
-
-
-@pytest.mark.parametrize(
-    ("answer", "expected"),
-    [
-        (Deferral("a window is closed", START + 6), Wait(START + 6, "a window is closed")),
-        (Deferral("a window is closed", START + 600), Wait(START + 60, "a window is closed")),
-        (Deferral(Why.RUNNING), Wait(START + 60, Why.RUNNING)),
-        (Refusal(Why.ERROR), Nothing()),
-    ],
-    ids=["a window that opens", "one that opens late", "an operation that runs", "an error"],
-)
-def test_a_sync_that_has_to_wait_is_not_dropped(answer: Answer, expected: Step) -> None:
-    given = situation(target(sync="OutOfSync"), record=recorded("2", State.RENDERED))
-
-    assert step(given, answer) == expected
-
-
 def test_the_hydrator_is_never_asked_and_that_is_said_once() -> None:
     hydrator = {"drySource": SOURCE, "syncSource": {}}
     hydrated = target(image("1"), spec={"sourceHydrator": hydrator})
@@ -521,20 +358,6 @@ def test_what_a_newer_choice_has_replaced_is_not_taken_for_delivered() -> None:
     ]
 
 
-@pytest.mark.parametrize("phase", ["Failed", "Error"])
-def test_a_sync_that_failed_is_repeated_only_for_a_changed_choice(phase: str) -> None:
-    failed = target(
-        image("1"),
-        sync="OutOfSync",
-        status={"operationState": {"phase": phase, "startedAt": "later"}},
-    )
-    same = situation(failed, wanted("2", "1"), record=recorded("2", State.DELIVERED))
-    rendered = recorded("3", State.RENDERED, operation="later")
-
-    assert step(same) == Nothing()
-    assert step(situation(failed, wanted("3", "1"), record=rendered)) == Sync(OPERATION)
-
-
 @pytest.mark.parametrize("state", [State.ASKED, State.RENDERED])
 @pytest.mark.parametrize(("live", "expected"), [("1", Intend), ("2", Note)])
 def test_a_choice_that_comes_back_is_asked_for_anew_unless_it_runs(
@@ -555,13 +378,6 @@ def test_a_choice_that_comes_back_is_asked_for_anew_unless_it_runs(
     assert isinstance(taken, expected)
     assert isinstance(taken, Intend | Note)
     assert taken.record.choices[0].attempts == (1 if live == "1" else 0)
-
-
-def test_what_is_synced_is_delivered_once_no_operation_runs() -> None:
-    record = recorded("2", State.RENDERED)
-
-    assert isinstance(step(situation(target(operation={"sync": {}}), record=record)), Nothing)
-    assert isinstance(step(situation(target(), record=record)), Note)
 
 
 def test_choices_that_keep_coming_are_waited_for_only_so_long() -> None:
@@ -616,169 +432,3 @@ def test_a_time_that_is_none_and_has_not_changed_proves_nothing() -> None:
     record = recorded("2", State.ASKED, reconciled="?")
 
     assert isinstance(step(situation(odd, wanted("2", "1"), record=record)), Wait)
-
-
-class Deliveries(RuleBasedStateMachine):
-    """One Application, an Argo CD that may lose refreshes, leaders that are killed, windows."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = START
-        self.live = "1"
-        self.rendered = "1"
-        self.tag = "1"
-        self.record = EMPTY
-        self.asked = ""  # the stamp that stands in the annotation
-        self.status = "Synced"
-        self.reconciled = START - 60
-        self.began = 0
-        self.operation = False
-        self.window = True
-        self.unsent = ""
-        self.came = (0.0, 0.0)
-        self.refreshes: dict[str, int] = {}
-        self.lost: dict[str, int] = {}
-        self.writes = 0
-
-    @property
-    def target(self) -> Target:
-        operation: dict[str, Any] = {"operation": {"sync": {}}} if self.operation else {}
-        state = {"phase": "Succeeded", "startedAt": str(self.began)}
-        return target(
-            image(self.live),
-            sync=self.status,
-            reconciled=self.reconciled,
-            asked="hard" if self.asked else "",
-            stamp=self.asked,
-            status={"operationState": state},
-            **operation,
-        )
-
-    @property
-    def situation(self) -> Situation:
-        return Situation(
-            target=self.target,
-            record=self.record,
-            wanted=(wanted(self.tag, self.live),),
-            now=self.now,
-            came=self.came,
-            unsent=self.unsent,
-        )
-
-    def answer(self) -> Answer:
-        if self.operation:
-            return Deferral(Why.RUNNING)
-        return OPERATION if self.window else Deferral("closed", self.now + 600)
-
-    def step(self) -> bool:
-        """One step; False if there is nothing to do now."""
-        taken = next_step(self.situation, self.answer)
-        self.writes += isinstance(taken, Note | Intend | Refresh | Sync)
-        match taken:
-            case Note(record=record):
-                self.record = record
-            case Intend(record=record, stamp=stamp):
-                self.record, self.unsent = record, stamp
-            case Refresh(stamp=stamp):
-                before = self.target
-                self.asked, self.unsent = stamp, ""
-                self.refreshes[self.tag] = self.refreshes.get(self.tag, 0) + 1
-                self.record = attempts.asked(self.record, stamp, before)
-            case Sync():
-                self.operation = True
-                self.record = syncing.synced(self.situation).record
-            case Nothing() | Wait():
-                return False
-        return True
-
-    @rule(tag=st.integers(2, 6))
-    def choose(self, tag: int) -> None:
-        if self.record.of(("app", "registry.example.com/team/app")) is None:
-            while self.step():
-                pass
-        if str(tag) != self.tag:
-            self.tag = str(tag)
-            self.came = (self.now, self.now)
-            self.refreshes.pop(self.tag, None)
-            self.lost.pop(self.tag, None)
-            while self.step():  # each choice is looked at when it comes
-                pass
-
-    @rule()
-    def deliver(self) -> None:
-        self.step()
-
-    @rule(seconds=st.sampled_from([1.0, 5.0, 31.0, 700.0]))
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-
-    @rule()
-    def kill(self) -> None:
-        if self.unsent:
-            self.lost[self.tag] = self.lost.get(self.tag, 0) + 1
-        self.unsent = ""
-
-    @precondition(lambda self: self.asked)
-    @rule()
-    def lose(self) -> None:
-        """Argo CD drops the request, as it may while it reconciles."""
-        self.asked = ""
-        self.lost[self.tag] = self.lost.get(self.tag, 0) + 1
-
-    @precondition(lambda self: self.asked)
-    @rule()
-    def reconcile(self) -> None:
-        self.now += 1
-        self.reconciled = self.now
-        self.asked, self.rendered = "", self.tag
-        self.status = "Synced" if self.rendered == self.live else "OutOfSync"
-
-    @precondition(lambda self: self.operation)
-    @rule()
-    def operate(self) -> None:
-        self.now += 1
-        self.operation = False
-        self.began += 1
-        self.live, self.status = self.rendered, "Synced"
-
-    @rule(is_open=st.booleans())
-    def turn_window(self, *, is_open: bool) -> None:
-        self.window = is_open
-
-    @invariant()
-    def attempts_are_bounded(self) -> None:
-        assert all(each.attempts <= MOST_ATTEMPTS for each in self.record.choices)
-
-    @invariant()
-    def nothing_is_asked_twice_without_a_loss(self) -> None:
-        for tag, count in self.refreshes.items():
-            assert count <= 1 + self.lost.get(tag, 0)
-
-    def teardown(self) -> None:
-        """In the end all is delivered, or was given up; and then nothing is written."""
-        self.window = True
-        for _ in range(200):
-            while self.step():
-                pass
-            if self.asked:
-                self.reconcile()
-            elif self.operation:
-                self.operate()
-            else:
-                self.now += 100
-        each = self.record.of(("app", "registry.example.com/team/app"))
-        assert each is not None
-        assert each.choice.tag == self.tag
-        assert each.state.is_settled
-        if each.state is State.DELIVERED:
-            assert self.live == self.tag
-        else:
-            assert self.lost.get(self.tag, 0) >= MOST_ATTEMPTS
-        writes = self.writes
-        self.now += 10**6
-        self.step()
-        assert self.writes == writes
-
-
-TestDeliveries = Deliveries.TestCase
-TestDeliveries.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

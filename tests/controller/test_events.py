@@ -13,7 +13,7 @@ from sidecar.controller.events import KubernetesEvents
 from sidecar.controller.limits import Bucket
 from sidecar.controller.model import Target
 from sidecar.kubernetes.client import Client
-from tests.controller.test_delivery import target
+from tests.controller.situations import target
 from tests.controller.world import Clock, wanted
 from tests.servers.kubernetes import ApiServer
 

@@ -9,7 +9,7 @@ import pytest
 
 from sidecar.controller.heal import PASSING, Healing, ailment, resumed
 from sidecar.kubernetes.instants import seconds_of
-from tests.controller.test_delivery import target
+from tests.controller.situations import target
 
 _ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
 _LINE = (

@@ -20,7 +20,7 @@ from sidecar.kubernetes.client import Client
 from sidecar.kubernetes.errors import AbsentError, ConflictError
 from sidecar.kubernetes.kinds import CONFIG_MAPS
 from sidecar.kubernetes.mirror import Mirror, is_older
-from tests.controller.test_delivery import target
+from tests.controller.situations import target
 from tests.controller.world import image
 from tests.servers.kubernetes import ApiServer
 

@@ -8,7 +8,7 @@ import pytest
 
 from sidecar.cluster.record import Recorded, State
 from sidecar.controller import refresh
-from tests.controller.test_delivery import recorded, target, time
+from tests.controller.situations import recorded, target, time
 from tests.controller.world import START, image
 
 
