@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import walk_packages
+
 from hypothesis import HealthCheck, settings
 
 _FIXED = "retag"
@@ -24,6 +27,17 @@ def register() -> None:
     settings.register_profile(_FIXED, default, derandomize=True)
     settings.register_profile(_LONG, default, max_examples=1_000, print_blob=True)
     settings.load_profile(_FIXED)
+    _load_constants()
+
+
+def _load_constants() -> None:
+    """Load all modules that tests load, as hypothesis takes constants of those for examples.
+
+    So a law by itself is tried with the same examples as among all others.
+    """
+    for name in ("cmp", "sidecar", "scripts", "examples"):
+        for module in walk_packages(import_module(name).__path__, f"{name}."):
+            import_module(module.name)
 
 
 def examples(number: int) -> int:

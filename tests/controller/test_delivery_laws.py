@@ -25,6 +25,7 @@ from sidecar.controller.steps import (
 )
 from tests.controller.situations import EMPTY, OPERATION, target
 from tests.controller.world import START, image, wanted
+from tests.effort import examples
 
 
 class Deliveries(RuleBasedStateMachine):
@@ -190,4 +191,4 @@ class Deliveries(RuleBasedStateMachine):
 
 
 TestDeliveries = Deliveries.TestCase
-TestDeliveries.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestDeliveries.settings = settings(max_examples=examples(150), stateful_step_count=40)
