@@ -268,6 +268,18 @@ def test_what_cannot_be_written_is_told_once_and_tried_again(
     assert ({"outcome": "RT651"}, 2.0) in world.meter.of("retag_status_writes_total")
 
 
+def test_a_status_that_may_not_be_written_keeps_nobody_from_the_others() -> None:
+    world = _World()
+    for number in range(3):
+        key = ("argocd", f"other-{number}")
+        world.updaters[key] = Updater(b"", 1)
+        world.resources[key] = world.resources[KEY]
+    world.cluster.error = ForbiddenError("RT651", "may not patch")
+    world.written()
+
+    assert list(world.meter.of("retag_status_writes_total")) == [({"outcome": "RT651"}, 4.0)]
+
+
 def test_an_api_server_that_gives_no_answer_is_asked_once_a_round(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
