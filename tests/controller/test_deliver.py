@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
-from functools import partial
-from typing import Any
 
 import pytest
 
-from sidecar.kubernetes.errors import ClusterError, RefusedError
 from tests.controller.argo import REFRESH, STAMP
-from tests.controller.world import Controller, World, image, wanted
+from tests.controller.world import Controller, World, deliver, image, wanted
 from tests.servers.kubernetes import ApiServer
 
 _PATCH = "patch applications.argoproj.io"
-
-
-def _deliver(server: ApiServer, name: str, play: Any, *, is_old: bool = False) -> World:
-    world = World(server, f"deliver-{name}", is_old=is_old)
-    asyncio.run(play(world))
-    return world
 
 
 @pytest.mark.parametrize("is_old", [False, True], ids=["Argo CD as it is now", "Argo CD 3.5"])
@@ -53,7 +43,7 @@ def test_a_new_tag_is_refreshed_once_and_synced_once(
 
             _see_one_delivery(it)
 
-    world = _deliver(api_server, f"once-{is_old}".lower(), play, is_old=is_old)
+    world = deliver(api_server, f"once-{is_old}".lower(), play, is_old=is_old)
 
     assert world.argo.hard == {"app": 1}
     [operation] = world.argo.syncs
@@ -104,7 +94,7 @@ def test_with_self_heal_the_refresh_is_all(api_server: ApiServer) -> None:
             await it.until(lambda: it.state("app") == "delivered")
             assert it.cluster.count(_PATCH) == 1
 
-    _deliver(api_server, "heals-itself", play)
+    deliver(api_server, "heals-itself", play)
 
 
 def test_what_runs_already_is_recorded_and_nothing_is_asked_for(api_server: ApiServer) -> None:
@@ -121,7 +111,7 @@ def test_what_runs_already_is_recorded_and_nothing_is_asked_for(api_server: ApiS
             assert it.record("app").history == ()
             assert it.record("app").last_good == (wanted("1").choice,)
 
-    world = _deliver(api_server, "runs", play)
+    world = deliver(api_server, "runs", play)
 
     assert world.events() == []
     assert world.config_maps() == ["retag.deliver-runs.app"]
@@ -142,7 +132,7 @@ def test_choices_that_come_together_are_one_refresh(api_server: ApiServer) -> No
             assert it.state("app") == "asked"
             assert it.cluster.count(_PATCH) == 1
 
-    _deliver(api_server, "together", play)
+    deliver(api_server, "together", play)
 
 
 def test_an_image_that_is_not_live_is_refreshed_once_and_after_live_ones(
@@ -171,7 +161,7 @@ def test_an_image_that_is_not_live_is_refreshed_once_and_after_live_ones(
             assert it.state("job") == "delivered"
         assert argo.hard["job"] == 1
 
-    _deliver(api_server, "not-live", play)
+    deliver(api_server, "not-live", play)
 
 
 def test_a_refresh_that_shows_nothing_is_asked_for_five_times(api_server: ApiServer) -> None:
@@ -199,7 +189,7 @@ def test_a_refresh_that_shows_nothing_is_asked_for_five_times(api_server: ApiSer
             await it.after(2)
             await it.until(lambda: argo.is_asked("app"))
 
-    world = _deliver(api_server, "five", play)
+    world = deliver(api_server, "five", play)
 
     assert world.argo.hard == {"app": 5}
     [event] = world.events()
@@ -227,7 +217,7 @@ def test_a_closed_window_defers_the_sync_and_does_not_drop_it(api_server: ApiSer
         async with world.controller() as it:  # another leader, the window is open
             await it.until(lambda: argo.is_operating("app"))
 
-    _deliver(api_server, "window", play)
+    deliver(api_server, "window", play)
 
 
 def test_with_self_heal_argo_cd_is_asked_to_look_once_a_window_has_opened(
@@ -263,7 +253,7 @@ def test_with_self_heal_argo_cd_is_asked_to_look_once_a_window_has_opened(
             await it.until(lambda: it.state("app") == "delivered")
         assert argo.hard == {"app": 2}
 
-    _deliver(api_server, "window-opens", play)
+    deliver(api_server, "window-opens", play)
 
 
 def test_a_pending_refresh_of_others_is_waited_for(api_server: ApiServer) -> None:
@@ -286,7 +276,7 @@ def test_a_pending_refresh_of_others_is_waited_for(api_server: ApiServer) -> Non
             argo.refresh("hard")
             await it.until(lambda: it.state("hard") == "asked")
 
-    _deliver(api_server, "pending", play)
+    deliver(api_server, "pending", play)
 
 
 def test_who_does_not_lead_writes_nothing(api_server: ApiServer) -> None:
@@ -302,7 +292,7 @@ def test_who_does_not_lead_writes_nothing(api_server: ApiServer) -> None:
             await it.after(1)
             await it.until(lambda: it.state("app") == "asked")
 
-    _deliver(api_server, "leads", play)
+    deliver(api_server, "leads", play)
 
 
 def test_two_who_both_take_themselves_for_leader_ask_once(api_server: ApiServer) -> None:
@@ -334,7 +324,7 @@ def test_two_who_both_take_themselves_for_leader_ask_once(api_server: ApiServer)
         assert argo.hard == {"app": 1}
         assert len(argo.syncs) == 1
 
-    _deliver(api_server, "two", play)
+    deliver(api_server, "two", play)
 
 
 def test_an_application_that_is_gone_leaves_no_record(api_server: ApiServer) -> None:
@@ -347,7 +337,7 @@ def test_an_application_that_is_gone_leaves_no_record(api_server: ApiServer) -> 
             argo.delete("app")
             await it.until(lambda: world.config_maps() == [])
 
-    _deliver(api_server, "gone", play)
+    deliver(api_server, "gone", play)
 
 
 def test_an_application_of_the_same_name_starts_anew(api_server: ApiServer) -> None:
@@ -364,37 +354,7 @@ def test_an_application_of_the_same_name_starts_anew(api_server: ApiServer) -> N
             it.want("app", wanted("1", "1"))
             await it.until(lambda: it.state("app") == "delivered")
 
-    _deliver(api_server, "same-name", play)
-
-
-def test_a_right_that_lacks_is_logged_once_and_tried_again(
-    api_server: ApiServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def play(world: World) -> None:
-        argo = world.argo
-        argo.make("app", image("1"))
-        roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/deliver-rights/roles/controller"
-        role = api_server.request("GET", roles)
-        async with world.controller() as it:
-            api_server.patch(roles, {"rules": role["rules"][1:]})
-            it.want("app", wanted("2", "1"))
-            await it.after(2)
-            await it.until(lambda: it.cluster.count(_PATCH) == 1)
-            await it.idle()
-            assert it.state("app") == "intended"
-            for attempt in range(2, 4):
-                await it.after(60)
-                await it.until(partial(_has_tried, it, attempt))
-                await it.idle()
-            api_server.patch(roles, {"rules": role["rules"]})
-            while it.state("app") != "asked":
-                await it.after(60)
-                await asyncio.sleep(0.05)
-
-    _deliver(api_server, "rights", play)
-
-    said = [each for each in caplog.messages if "RT651" in each and "patch" in each]
-    assert len(said) == 1
+    deliver(api_server, "same-name", play)
 
 
 def test_an_error_that_is_over_is_healed_with_back_off(api_server: ApiServer) -> None:
@@ -420,7 +380,7 @@ def test_an_error_that_is_over_is_healed_with_back_off(api_server: ApiServer) ->
             await it.after(9000)
             assert not argo.is_asked("app")
 
-    _deliver(api_server, "heal", play)
+    deliver(api_server, "heal", play)
 
 
 def test_another_leader_heals_no_sooner_than_the_one_before_would(api_server: ApiServer) -> None:
@@ -443,7 +403,7 @@ def test_another_leader_heals_no_sooner_than_the_one_before_would(api_server: Ap
             await it.after(1)
             await it.until(lambda: argo.is_asked("app"))
 
-    _deliver(api_server, "heal-again", play)
+    deliver(api_server, "heal-again", play)
 
 
 def test_what_argo_cd_does_not_look_at_is_not_healed(api_server: ApiServer) -> None:
@@ -458,7 +418,7 @@ def test_what_argo_cd_does_not_look_at_is_not_healed(api_server: ApiServer) -> N
             await it.after(100)
             assert it.cluster.writes == []
 
-    _deliver(api_server, "heal-skipped", play)
+    deliver(api_server, "heal-skipped", play)
 
 
 def test_two_choices_in_a_row_are_two_refreshes_with_a_gap(api_server: ApiServer) -> None:
@@ -481,151 +441,7 @@ def test_two_choices_in_a_row_are_two_refreshes_with_a_gap(api_server: ApiServer
             assert it.record("app").choices[0].reason == "automated sync is off"
             assert it.meter.value("retag_deliveries_total", outcome="left") == 2
 
-    _deliver(api_server, "gap", play)
-
-
-@pytest.mark.parametrize("write", [1, 4], ids=["the refresh", "the operation"])
-def test_an_application_that_changes_meanwhile_is_looked_at_anew(
-    api_server: ApiServer, write: int
-) -> None:
-    async def play(world: World) -> None:
-        argo = world.argo
-        argo.make("app", image("1"), automated={})
-        argo.newest["app"] = image("2")
-        async with world.controller() as it:
-
-            def change(_: str) -> None:
-                if len(it.cluster.writes) == write:
-                    argo.patch("app", {"metadata": {"labels": {"made-up": "label"}}})
-
-            it.cluster.before_write = change
-            it.want("app", wanted("2", "1"))
-            await it.after(2)
-            await it.until(lambda: it.state("app") == "asked")
-            world.clock.advance(2)
-            argo.refresh("app")
-            await it.until(lambda: argo.is_operating("app"))
-            await it.idle()
-            argo.operate("app")
-            await it.until(lambda: it.state("app") == "delivered")
-            assert it.cluster.count(_PATCH) == 3
-
-    world = _deliver(api_server, f"meanwhile-{write}", play)
-
-    assert world.argo.hard == {"app": 1}
-    assert len(world.argo.syncs) == 1
-
-
-def test_a_refresh_whose_answer_was_lost_is_not_asked_for_twice(api_server: ApiServer) -> None:
-    async def play(world: World) -> None:
-        argo = world.argo
-        argo.make("app", image("1"))
-        async with world.controller() as it:
-
-            def lose(what: str) -> None:
-                if what == _PATCH:
-                    raise ClusterError("RT566", "no answer")
-
-            it.cluster.after_write = lose
-            it.want("app", wanted("2", "1"))
-            await it.after(2)
-            await it.until(lambda: argo.is_asked("app"))
-            await it.seen("app", argo)
-            await it.after(60)
-            await it.until(lambda: it.state("app") == "asked")
-            await it.after(600)
-            assert it.cluster.count(_PATCH) == 1
-
-    _deliver(api_server, "lost-answer", play)
-
-
-def test_what_is_refused_is_not_asked_for_again_at_once(api_server: ApiServer) -> None:
-    async def play(world: World) -> None:
-        world.argo.make("app", image("1"))
-        tries: list[str] = []
-
-        def refuse(what: str) -> None:
-            if what == _PATCH:
-                tries.append(what)
-                raise RefusedError("RT568", "made up")
-
-        async with world.controller() as it:
-            it.cluster.before_write = refuse
-            it.want("app", wanted("2", "1"))
-            await it.after(2)
-            await it.until(lambda: tries)
-            await it.idle()
-            assert len(tries) == 1
-            await it.after(1)
-            await it.until(lambda: len(tries) > 1)
-            await it.idle()
-            assert len(tries) == 2
-
-    _deliver(api_server, "refused", play)
-
-
-def test_an_application_that_is_deleted_meanwhile_is_left_alone(api_server: ApiServer) -> None:
-    async def play(world: World) -> None:
-        argo = world.argo
-        argo.make("app", image("1"))
-        async with world.controller() as it:
-
-            def delete(what: str) -> None:
-                if what == _PATCH:
-                    argo.delete("app")
-
-            it.cluster.before_write = delete
-            it.want("app", wanted("2", "1"))
-            await it.after(2)
-            await it.until(lambda: world.config_maps() == [])
-
-    _deliver(api_server, "deleted", play)
-
-
-def test_who_ceases_to_lead_between_two_writes_writes_no_more(api_server: ApiServer) -> None:
-    async def play(world: World) -> None:
-        argo = world.argo
-        argo.make("app", image("1"))
-        async with world.controller() as it:
-
-            def depose(_: str) -> None:
-                it.leads = False
-
-            it.cluster.before_write = depose
-            it.want("app", wanted("2", "1"))
-            await it.after(2)
-            await it.until(lambda: it.state("app") == "intended")
-            await it.after(60)
-            assert len(it.cluster.writes) == 1
-            assert not argo.is_asked("app")
-
-    _deliver(api_server, "deposed", play)
-
-
-def test_a_bug_in_one_delivery_ends_no_other(
-    api_server: ApiServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def play(world: World) -> None:
-        argo = world.argo
-        argo.make("app", image("1"))
-        argo.make("other", image("1"))
-        async with world.controller() as it:
-
-            def fail(_: str) -> None:
-                if not caplog.messages:
-                    raise RuntimeError("made up")
-
-            it.cluster.before_write = fail
-            it.want("app", wanted("1", "1"))
-            await it.until(lambda: caplog.messages)
-            it.want("other", wanted("1", "1"))
-            await it.until(lambda: it.state("other") == "delivered")
-            await it.after(60)
-            await it.until(lambda: it.state("app") == "delivered")
-
-    _deliver(api_server, "bug", play)
-
-    assert caplog.messages == ["deliver-bug/app: the delivery failed"]
+    deliver(api_server, "gap", play)
 
 
 def test_a_choice_that_cannot_be_recorded_is_not_delivered_which_is_said_once(
@@ -640,85 +456,8 @@ def test_a_choice_that_cannot_be_recorded_is_not_delivered_which_is_said_once(
             await it.after(600)
             assert it.cluster.writes == []
 
-    _deliver(api_server, "unrecordable", play)
+    deliver(api_server, "unrecordable", play)
 
     assert caplog.messages == [
         "deliver-unrecordable/app: a choice is not delivered: it is too long to be recorded"
     ]
-
-
-_KILLS = [(at, after) for at in range(7) for after in (False, True)]
-
-
-@pytest.mark.parametrize(
-    ("at", "after"),
-    _KILLS,
-    ids=[f"{'after' if after else 'before'} write {at}" for at, after in _KILLS],
-)
-def test_a_kill_at_any_step_loses_nothing_and_repeats_nothing(
-    api_server: ApiServer, at: int, *, after: bool
-) -> None:
-    """Writes are: intent, refresh, asked, rendered, operation, delivered, Event."""
-    name = f"kill-{at}-{after}".lower()
-
-    async def play(world: World) -> None:
-        await _killed(world, at=at, after=after)
-        await _finished(world)
-
-    world = _deliver(api_server, name, play)
-
-    assert world.argo.hard == {"app": 1}
-    assert len(world.argo.syncs) == 1
-
-
-def test_a_refresh_that_nobody_saw_is_asked_for_once_more(api_server: ApiServer) -> None:
-    """The leader was killed before it could record it, and Argo CD was done before the next."""
-
-    async def play(world: World) -> None:
-        await _killed(world, at=1, after=True)
-        world.clock.advance(2)
-        world.argo.refresh("app")
-        await _finished(world)
-
-    world = _deliver(api_server, "nobody-saw", play)
-
-    assert world.argo.hard == {"app": 2}
-    assert len(world.argo.syncs) == 1
-
-
-def _has_tried(it: Controller, times: int) -> bool:
-    return it.cluster.count(_PATCH) >= times
-
-
-async def _killed(world: World, *, at: int, after: bool) -> None:
-    """A first controller delivers until it is killed; Argo CD answers between its writes."""
-    world.argo.make("app", image("1"), automated={})
-    world.argo.newest["app"] = image("2")
-    async with world.controller(dies_at=at, after=after) as it:
-        it.want("app", wanted("2", "1"))
-        world.clock.advance(2)
-        async with asyncio.timeout(20):
-            while not it.cluster.is_dead:
-                await it.idle()
-                if not it.cluster.is_dead:
-                    _answer(world)
-                await asyncio.sleep(0.005)
-
-
-async def _finished(world: World) -> None:
-    """A second controller goes on from there."""
-    async with world.controller() as it, asyncio.timeout(20):
-        it.want("app", wanted("2", "1"))
-        while it.state("app") != "delivered" or world.argo.is_operating("app"):
-            await it.after(2)
-            _answer(world)
-            await asyncio.sleep(0.005)
-        assert len(it.record("app").history) == 1
-
-
-def _answer(world: World) -> None:
-    world.clock.advance(1.1)
-    if world.argo.is_asked("app"):
-        world.argo.refresh("app")
-    elif world.argo.is_operating("app"):
-        world.argo.operate("app")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -281,6 +281,19 @@ class World:
         found = self.server.request("GET", path)["items"]
         names = [each["metadata"]["name"] for each in found]
         return [each for each in names if each.startswith("retag.")]
+
+
+def deliver(
+    server: ApiServer,
+    name: str,
+    play: Callable[[World], Coroutine[Any, Any, None]],
+    *,
+    is_old: bool = False,
+) -> World:
+    """The world of *name* once *play* was played in it."""
+    world = World(server, f"deliver-{name}", is_old=is_old)
+    asyncio.run(play(world))
+    return world
 
 
 def _account(namespace: str) -> list[dict[str, Any]]:
