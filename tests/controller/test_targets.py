@@ -198,6 +198,16 @@ def test_of_two_rules_that_nothing_tells_apart_none_is_followed(images: tuple[st
     assert len(found.remarks) == 2
 
 
+def test_of_two_rules_that_both_allow_what_runs_none_is_followed() -> None:
+    one = image(":1.x", "one", settings('allowTags: "regexp:^1"'))
+    two = image(":1.x", "two", settings('allowTags: "regexp:^1[.]0"'))
+
+    found = plan(rules(one, two), target(images=(f"{APP}:1.0.0",)))
+
+    assert found.images == ()
+    assert all("which of its rules is meant" in each for each in found.remarks)
+
+
 def test_a_rule_that_may_be_broken_in_place_of_another_is_left() -> None:
     broken = image(":2.x", "two", settings("allowTags: {x: y}"))
 
