@@ -25,17 +25,18 @@ def check_flags(workload: Workload, known: Mapping[str, Known]) -> Iterator[Resu
         command, *arguments = container.get("args") or [""]
         if command in _ROLES and command in known:
             where = f"{workload.name}/{container['name']}"
-            yield _check(where, command, arguments, known[command])
+            yield from _check(where, command, arguments, known[command])
 
 
-def _check(where: str, command: str, arguments: Sequence[str], known: Known) -> Result:
+def _check(where: str, command: str, arguments: Sequence[str], known: Known) -> Iterator[Result]:
     given = [str(each).partition("=")[0] for each in arguments if str(each).startswith("--")]
     unknown = [each for each in given if each not in known.taken | known.ignored.keys()]
     if unknown:
         what = f"{where} is given {naming(unknown)}, which Retag does not know: it does not start"
-        return wrong("RT105", "flags", what, f"leave it out; docs/{command}.md lists the flags")
+        yield wrong("RT105", "flags", what, f"leave it out; docs/{command}.md lists the flags")
     idle = [each for each in given if each in known.ignored]
     if idle:
         what = f"{where} is given {naming(idle)} of the Image Updater, without effect"
-        return warning("RT108", "flags", what, known.ignored[idle[0]])
-    return well("flags", f"all of {where} are known")
+        yield warning("RT108", "flags", what, known.ignored[idle[0]])
+    if not (unknown or idle):
+        yield well("flags", f"all of {where} are known")

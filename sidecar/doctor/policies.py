@@ -83,13 +83,13 @@ def _faults(found: Found, account: str) -> Iterator[tuple[str, str, str]]:
                 "limits the controller"
             )
             yield "RT131", what, file
-        elif mark_of(policy) != MARKS[name]:
+        if policy is not None and mark_of(policy) != MARKS[name]:
             what = f"the ValidatingAdmissionPolicy {name} is not that of this version"
             yield "RT133", what, file
-        elif not _is_about(policy, account):
+        elif policy is not None and not _is_about(policy, account):
             what = f"the ValidatingAdmissionPolicy {name} is for another account than {account}"
             yield "RT133", what, f"{file}, with that account in its matchConditions"
-        elif not _denies(binding, name):
+        if binding is not None and not _denies(binding, name):
             what = f"the ValidatingAdmissionPolicyBinding {name} does not have it deny everywhere"
             yield "RT133", what, file
 

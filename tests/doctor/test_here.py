@@ -107,7 +107,14 @@ KNOWN = {"serve": Known(frozenset({"--store", "--rules"}), {"--once": "retag ren
     [
         (["serve", "--store=memory", "--rules", "/rules"], {}),
         (["serve", "--once"], {"RT108": "deployment/it is given --once of the Image Updater"}),
-        (["serve", "--stores=x", "--once"], {"RT105": "deployment/it is given --stores, which"}),
+        (["serve", "--stores=x"], {"RT105": "deployment/it is given --stores, which"}),
+        (
+            ["serve", "--stores=x", "--once"],
+            {
+                "RT105": "deployment/it is given --stores, which",
+                "RT108": "deployment/it is given --once of the Image Updater",
+            },
+        ),
         (["run", "--whatever"], {}),
     ],
 )

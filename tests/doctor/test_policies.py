@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
+from cmp.cli.doctor import judged
 from sidecar.doctor.policies import MARKS, NAMES, mark_of
 from sidecar.kubernetes import Object
-from tests.doctor.conftest import Installation
+from tests.doctor.conftest import NOW, Installation
 
 ROOT = Path(__file__).parents[2]
 APPLICATIONS = "retag-controller-applications"
@@ -53,6 +54,10 @@ def _that_only_warns(spec: dict[str, Any]) -> None:
     spec["validationActions"] = ["Warn"]
 
 
+def _that_only_audits(spec: dict[str, Any]) -> None:
+    spec["validationActions"] = ["Audit"]
+
+
 def _bound_to_some_namespaces(spec: dict[str, Any]) -> None:
     spec["matchResources"] = {"namespaceSelector": {"matchLabels": {"made-up": "label"}}}
 
@@ -64,6 +69,7 @@ TROUBLES: list[tuple[str, Change, str]] = [
     ("ies", _of_some_namespaces, "is not that of this version"),
     ("ies", _that_ignores_its_failures, "is not that of this version"),
     ("ybindings", _that_only_warns, "does not have it deny everywhere"),
+    ("ybindings", _that_only_audits, "does not have it deny everywhere"),
     ("ybindings", _bound_to_some_namespaces, "does not have it deny everywhere"),
 ]
 
@@ -74,15 +80,33 @@ TROUBLES: list[tuple[str, Change, str]] = [
 def test_a_policy_that_does_not_limit_the_controller_is_told(
     installation: Installation, kind: str, change: Change, words: str
 ) -> None:
-    path = _PATH.format(kind, APPLICATIONS)
-    found = installation.server.request("GET", path)
-    change(found["spec"])
-    _replace(installation, path, found)
+    _change(installation, kind, change)
 
     troubles = installation.troubles()
 
     assert troubles.keys() == {"RT133"}
     assert f"{APPLICATIONS} {words}" in troubles["RT133"]
+
+
+def test_a_binding_that_does_not_deny_is_told_besides_a_policy_of_another_version(
+    installation: Installation,
+) -> None:
+    _change(installation, "ies", _without_a_validation)
+    _change(installation, "ybindings", _that_only_audits)
+
+    told = [each.what for each in judged(installation.facts(), NOW) if each.code == "RT133"]
+
+    assert told == [
+        f"the ValidatingAdmissionPolicy {APPLICATIONS} is not that of this version",
+        f"the ValidatingAdmissionPolicyBinding {APPLICATIONS} does not have it deny everywhere",
+    ]
+
+
+def _change(installation: Installation, kind: str, change: Change) -> None:
+    path = _PATH.format(kind, APPLICATIONS)
+    found = installation.server.request("GET", path)
+    change(found["spec"])
+    _replace(installation, path, found)
 
 
 def _replace(installation: Installation, path: str, changed: Object) -> None:
