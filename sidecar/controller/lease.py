@@ -23,6 +23,7 @@ from sidecar.kubernetes.errors import (
     ClusterError,
     ConflictError,
     ForbiddenError,
+    UnknownAccountError,
     UnservedError,
 )
 from sidecar.kubernetes.kinds import LEASES
@@ -33,6 +34,7 @@ _log = logging.getLogger("retag.controller")
 LEASE = "retag-controller"  # the Role in deploy/ has it too
 _LONGEST = 3600.0  # seconds that somebody else's Lease is believed to last
 _JITTER = 1.2  # client-go's
+_RIGHTS = "let the account get, create and update Leases there; deploy/ has the Role"
 
 
 def _since_boot() -> float:
@@ -144,6 +146,8 @@ class Leadership:
         """Take the Lease, or renew it; whether this process leads now."""
         try:
             await self._take()
+            if self._said:
+                _log.info("Lease %s/%s can be used again", self._namespace, self._name)
             self._said = ""
         except ConflictError:  # somebody was faster
             pass
@@ -224,7 +228,7 @@ class Leadership:
             error = ClusterError(
                 "RT675",
                 f"cannot use {lease}, so that this replica does nothing: {error.what}",
-                remedy="let the account get, create and update Leases there; deploy/ has the Role",
+                remedy=error.remedy if isinstance(error, UnknownAccountError) else _RIGHTS,
             )
         if str(error) != self._said:
             _log.warning("%s", error)

@@ -7,6 +7,7 @@ from sidecar.kubernetes.errors import (
     ForbiddenError,
     GoneError,
     RefusedError,
+    UnknownAccountError,
     UnservedError,
 )
 from sidecar.kubernetes.kinds import (
@@ -42,5 +43,6 @@ __all__ = [
     "Object",
     "Page",
     "RefusedError",
+    "UnknownAccountError",
     "UnservedError",
 ]

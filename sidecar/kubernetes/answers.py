@@ -14,11 +14,13 @@ from sidecar.kubernetes.errors import (
     GoneError,
     OversizedError,
     RefusedError,
+    UnknownAccountError,
     UnservedError,
 )
 from sidecar.kubernetes.port import Change, Happened, Object, Page
 
 _ACCESS = "give the account that right; deploy/ has the Roles"
+_LOGIN = "mend the account's token or certificate; no Role helps here"
 _INSTALL = "install the CustomResourceDefinition first"
 _REACH = "see that the API server runs and can be reached"
 _PROXY = "see whether something stands in the API server's place: a proxy, or another server"
@@ -156,7 +158,9 @@ def _error(code: int, status: _Status, what: str) -> ClusterError:
     said = status.message or f"HTTP {code}"
     cannot = f"cannot {what}: {said}"
     details = status.details or _Details()
-    if code in (401, 403):
+    if code == 401:
+        return UnknownAccountError("RT651", f"may not {what}: {said}", remedy=_LOGIN)
+    if code == 403:
         return ForbiddenError("RT651", f"may not {what}: {said}", remedy=_ACCESS)
     if code == 404:
         absent = AbsentError("RT652", cannot)

@@ -13,6 +13,10 @@ class ForbiddenError(ClusterError):
     """401 or 403: the account lacks a right, or is not known."""
 
 
+class UnknownAccountError(ForbiddenError):
+    """401: the token, or the certificate, is none that the API server takes."""
+
+
 class AbsentError(ClusterError):
     """404: there is no such object."""
 

@@ -12,7 +12,12 @@ from typing import Any
 import pytest
 
 from sidecar.controller.lease import Leadership
-from sidecar.kubernetes.errors import ClusterError, ForbiddenError, UnservedError
+from sidecar.kubernetes.errors import (
+    ClusterError,
+    ForbiddenError,
+    UnknownAccountError,
+    UnservedError,
+)
 from tests.controller.leases import NAME, NAMESPACE, OneLease, Time
 
 AWAY = ClusterError("RT650", "cannot update leases: made up")
@@ -521,16 +526,23 @@ def test_a_bug_while_it_renews_ends_the_leadership_at_once() -> None:
     run(test)
 
 
+RIGHTS = "let the account get, create and update Leases there; deploy/ has the Role"
+
+
 @pytest.mark.parametrize(
-    "trouble",
+    ("trouble", "remedy"),
     [
-        ForbiddenError("RT651", "may not read leases: made up", remedy="other"),
-        UnservedError("RT653", "cannot read leases: made up", remedy="other"),
+        (ForbiddenError("RT651", "may not read leases: made up", remedy="other"), RIGHTS),
+        (UnservedError("RT653", "cannot read leases: made up", remedy="other"), RIGHTS),
+        (
+            UnknownAccountError("RT651", "may not read leases: HTTP 401", remedy="a token"),
+            "a token",
+        ),
     ],
-    ids=["forbidden", "not served"],
+    ids=["forbidden", "not served", "unknown account"],
 )
 def test_a_lease_that_cannot_be_used_is_said_once_and_tried_again(
-    trouble: ClusterError, caplog: pytest.LogCaptureFixture
+    trouble: ClusterError, remedy: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def test(cluster: OneLease, time: Time, start: Start) -> None:
         cluster.trouble = trouble
@@ -548,9 +560,22 @@ def test_a_lease_that_cannot_be_used_is_said_once_and_tried_again(
     (line,) = caplog.messages
     assert line == (
         "cannot use Lease argocd/retag-controller, so that this replica does nothing: "
-        f"{trouble.what}; let the account get, create and update Leases there; deploy/ has the"
-        " Role [RT675]"
+        f"{trouble.what}; {remedy} [RT675]"
     )
+
+
+def test_that_the_lease_can_be_used_again_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def test(cluster: OneLease, time: Time, start: Start) -> None:
+        start("a")
+        for trouble in (None, AWAY, None, None):
+            cluster.trouble = trouble
+            await time.pass_by(8)
+
+    with caplog.at_level(logging.INFO, "retag.controller"):
+        run(test)
+
+    again = "Lease argocd/retag-controller can be used again"
+    assert [each for each in caplog.messages if each in (str(AWAY), again)] == [str(AWAY), again]
 
 
 def test_another_trouble_is_said_again_once_it_comes_back(

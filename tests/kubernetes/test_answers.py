@@ -17,6 +17,7 @@ from sidecar.kubernetes.errors import (
     ConflictError,
     ForbiddenError,
     RefusedError,
+    UnknownAccountError,
     UnservedError,
 )
 from sidecar.kubernetes.port import Happened
@@ -125,7 +126,7 @@ def test_a_bookmark_needs_no_name(metadata: Any) -> None:
 @pytest.mark.parametrize(
     ("code", "status", "kind"),
     [
-        pytest.param(401, {}, ForbiddenError, id="unknown account"),
+        pytest.param(401, {}, UnknownAccountError, id="unknown account"),
         pytest.param(403, {}, ForbiddenError, id="lacks a right"),
         pytest.param(404, {"details": {"name": "x"}}, AbsentError, id="no such object"),
         pytest.param(404, {"message": "404 page not found"}, UnservedError, id="no such kind"),
@@ -151,6 +152,13 @@ def test_each_refusal_is_the_error_for_what_comes_next(
         with pytest.raises(ClusterError) as caught:
             read_change(dumped(event), "x")
         assert isinstance(caught.value, ClusterError)
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"), [(401, "token or certificate"), (403, "deploy/ has the Roles")]
+)
+def test_a_token_that_is_not_taken_is_not_mended_by_a_role(code: int, remedy: str) -> None:
+    assert remedy in refusal(code, b"", "read leases").remedy
 
 
 def test_no_message_shows_the_token() -> None:
