@@ -1,8 +1,10 @@
-"""Checks of the Secrets that registries.conf names: each is there, and both roles may read it."""
+"""Checks of the Secrets that registries.conf names: there with their keys, and readable."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cmp.located import YamlError, load_documents
@@ -24,11 +26,22 @@ _DOCKER_CONFIG = ".dockerconfigjson"
 Secret = tuple[str, str]  # its namespace and name
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A Secret of which *keys* are named, and those that it holds; None if it is not there."""
+
+    keys: frozenset[str]
+    held: frozenset[str] | ClusterError | None
+
+
 def named_secrets(
     workload: Workload, config_maps: Mapping[str, Mapping[str, Any] | ClusterError | None]
-) -> frozenset[Secret]:
-    """Those that *workload* reads by their names, as registries.conf in *config_maps* says."""
-    found: set[Secret] = set()
+) -> frozenset[tuple[Secret, str]]:
+    """Those that *workload* reads by their names, as registries.conf in *config_maps* says.
+
+    Each with the keys that are named of it.
+    """
+    found: set[tuple[Secret, str]] = set()
     for container in workload.ours:
         place = mounted_file(workload, container, registries_path(container))
         if place is None or not reads_secrets(workload):
@@ -40,19 +53,30 @@ def named_secrets(
     return frozenset(found)
 
 
+def keys_of(named: Iterable[tuple[Secret, str]]) -> Mapping[Secret, frozenset[str]]:
+    """Each Secret, with all keys that are *named* of it."""
+    found: defaultdict[Secret, set[str]] = defaultdict(set)
+    for secret, key in named:
+        found[secret].add(key)
+    return {secret: frozenset(keys) for secret, keys in found.items()}
+
+
 def reads_secrets(workload: Workload) -> bool:
     """Whether *workload* has Secrets from the cluster, and not in a folder."""
     return not any(flag_of(container, "--secrets") for container in workload.ours)
 
 
-def readings(role: str, workload: Workload, secrets: frozenset[Secret]) -> Iterator[Right]:
+def readings(role: str, workload: Workload, secrets: Iterable[Secret]) -> Iterator[Right]:
     """The right to each of *secrets* that *workload* needs as *role*."""
     for place, name in sorted(secrets):
         yield Right(role, workload.account, "get", SECRETS, place=place, name=name)
 
 
-def _secrets_in(text: str) -> Iterator[Secret]:
-    """Those that the registries.conf *text* names; faults of it are told by `retag lint`."""
+def _secrets_in(text: str) -> Iterator[tuple[Secret, str]]:
+    """Those that the registries.conf *text* names, each with a key.
+
+    Faults of it are told by `retag lint`.
+    """
     try:
         documents = load_documents(text, "registries.conf")
     except YamlError:
@@ -63,7 +87,7 @@ def _secrets_in(text: str) -> Iterator[Secret]:
         stated = entry.get("credentials") if isinstance(entry, dict) else None
         place = place_of(stated) if isinstance(stated, str) else None
         if place:
-            yield place[0]
+            yield place
 
 
 def place_of(credentials: str) -> tuple[Secret, str] | None:
@@ -81,20 +105,32 @@ def place_of(credentials: str) -> tuple[Secret, str] | None:
     return None
 
 
+def lacking(secret: Secret, named: Named) -> Iterator[str]:
+    """What there is not: *secret* itself, or keys that are *named*; none of what is hidden."""
+    name = "/".join(secret)
+    if named.held is None:
+        yield name
+    elif not isinstance(named.held, ClusterError):
+        yield from (f"{name}#{key}" for key in named.keys - named.held)
+
+
 def check_secrets(
-    secrets: Mapping[Secret, bool | ClusterError], rights: Mapping[Right, bool] | ClusterError
+    secrets: Mapping[Secret, Named], rights: Mapping[Right, bool] | ClusterError
 ) -> Iterator[Result]:
-    """Whether *secrets*, with whether each is there, exist and may be read."""
-    hidden = [each for each in secrets.values() if isinstance(each, ClusterError)]
-    absent = ["/".join(secret) for secret, there in secrets.items() if there is False]
+    """Whether *secrets* are there, with their keys, and may be read."""
+    hidden = [each.held for each in secrets.values() if isinstance(each.held, ClusterError)]
+    absent = [name for secret, named in secrets.items() for name in lacking(secret, named)]
     # Where nobody tells rights, `check_rights` says so.
     held = {} if isinstance(rights, ClusterError) else rights
     denied = [right for right, has in held.items() if right.kind is SECRETS and not has]
     if hidden:
         yield unread(_SUBJECT, hidden[0])
     if absent:
-        what = f"registries.conf names Secrets that are not there: {naming(absent)}"
-        yield wrong("RT129", _SUBJECT, what, "create them, or name those that are there")
+        what = (
+            "registries.conf names Secrets that are not there, or keys that they lack: "
+            f"{naming(absent)}"
+        )
+        yield wrong("RT129", _SUBJECT, what, "create them, or name what is there")
     for role, account in sorted({(right.role, right.account) for right in denied}):
         names = [f"{each.place}/{each.name}" for each in denied if each.role == role]
         what = f"the {role}'s account {account} may not get {naming(names)}"

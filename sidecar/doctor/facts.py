@@ -10,10 +10,17 @@ from typing import Any, TypeVar
 from sidecar.controller.globalprojects import CONFIG_MAP
 from sidecar.controller.lease import LEASE
 from sidecar.doctor import policies
-from sidecar.doctor.credentials import Secret, named_secrets, readings, reads_secrets
+from sidecar.doctor.credentials import (
+    Named,
+    Secret,
+    keys_of,
+    named_secrets,
+    readings,
+    reads_secrets,
+)
 from sidecar.doctor.pods import Workload, mounted_config_maps, workload_of
 from sidecar.doctor.rights import REVIEWS, Right, needed, review_of
-from sidecar.doctor.ruled import Named, secrets_of_rules
+from sidecar.doctor.ruled import secrets_of_rules
 from sidecar.kubernetes import (
     APPLICATIONS,
     CONFIG_MAPS,
@@ -41,8 +48,8 @@ class Facts:
 
     *argocd* is Argo CD's namespace, *settings* argocd-cm and *parameters* argocd-cmd-params-cm
     there. *server* is its repo-server, *controller* Retag's. *rights* are what their accounts may,
-    of what they need. *config_maps* are those that both mount, *secrets* whether those are there
-    that registries.conf names, *ruled* those that rules name. *policies* are those that limit the
+    of what they need. *config_maps* are those that both mount, *secrets* those that
+    registries.conf names, *ruled* those that rules name. *policies* are those that limit the
     controller, and their bindings.
     """
 
@@ -57,7 +64,7 @@ class Facts:
     config_maps: Mapping[str, Mapping[str, Any] | ClusterError | None]
     lease: Object | ClusterError | None
     rights: Mapping[Right, bool] | ClusterError
-    secrets: Mapping[Secret, bool | ClusterError]
+    secrets: Mapping[Secret, Named]
     ruled: Mapping[Secret, Named]
     policies: policies.Found | ClusterError
 
@@ -84,6 +91,7 @@ async def gather(
     roles = {
         role: (workload, named_secrets(workload, config_maps)) for role, workload in workloads
     }
+    configured = keys_of(each for _, named in roles.values() for each in named)
     return Facts(
         argocd=argocd,
         crd=await _read(lambda: _get(cluster, CRDS, "", _CRD)),
@@ -96,11 +104,8 @@ async def gather(
         config_maps=config_maps,
         lease=await _read(lambda: _get(cluster, LEASES, argocd, LEASE)),
         rights=await _read(lambda: _rights(cluster, argocd, roles, ruled)),
-        secrets=await _secrets(cluster, {each for _, named in roles.values() for each in named}),
-        ruled={
-            secret: Named(keys, await _read(partial(_keys, cluster, secret)))
-            for secret, keys in ruled.items()
-        },
+        secrets=await _secrets(cluster, configured),
+        ruled=await _secrets(cluster, ruled),
         policies=await _read(lambda: _policies(cluster)),
     )
 
@@ -127,19 +132,14 @@ async def _get(cluster: Client, kind: Kind, namespace: str, name: str) -> Object
         return None
 
 
-async def _is_there(cluster: Client, kind: Kind, namespace: str, name: str) -> bool:
-    return await _get(cluster, kind, namespace, name) is not None
-
-
 async def _secrets(
-    cluster: Client, secrets: Iterable[Secret]
-) -> dict[Secret, bool | ClusterError]:
-    """Whether each is there; what it holds is let go of."""
-    found: dict[Secret, bool | ClusterError] = {}
-    for namespace, name in sorted(secrets):
-        ask = partial(_is_there, cluster, SECRETS, namespace, name)
-        found[namespace, name] = await _read(ask)
-    return found
+    cluster: Client, secrets: Mapping[Secret, frozenset[str]]
+) -> dict[Secret, Named]:
+    """Each of *secrets*, of which these keys are named, with those that it holds."""
+    return {
+        secret: Named(keys, await _read(partial(_keys, cluster, secret)))
+        for secret, keys in sorted(secrets.items())
+    }
 
 
 async def _keys(cluster: Client, secret: Secret) -> frozenset[str] | None:
@@ -178,19 +178,22 @@ def _workloads(deployments: Sequence[Object] | ClusterError) -> tuple[_Deployed,
         return deployments, deployments
     found = [workload_of(each) for each in deployments]
     server = next((each for each in found if each.is_repo_server), None)
-    controller = next((each for each in found if each.controller), None)
+    controllers = [each for each in found if each.controller]
+    controllers.sort(key=lambda each: each.replicas == 0)
+    controller = next(iter(controllers), None)
     return server, controller
 
 
 async def _rights(
     cluster: Client,
     namespace: str,
-    roles: Mapping[str, tuple[Workload, frozenset[Secret]]],
+    roles: Mapping[str, tuple[Workload, frozenset[tuple[Secret, str]]]],
     ruled: Iterable[Secret],
 ) -> dict[Right, bool]:
     """What the accounts may, of what they need; both read the Secrets of rules."""
     found = {}
-    for role, (workload, secrets) in roles.items():
+    for role, (workload, pairs) in roles.items():
+        secrets = {secret for secret, _ in pairs}
         named = secrets.union(ruled) if reads_secrets(workload) else secrets
         for right in (*needed(role, workload.account), *readings(role, workload, named)):
             answer = await cluster.review(REVIEWS, review_of(right, namespace))

@@ -169,12 +169,20 @@ def check_controller(facts: Facts, now: datetime) -> Iterator[Result]:
     elif facts.controller is None:
         what = f"there is no controller in {facts.argocd}, so a new tag waits for a hard refresh"
         yield wrong("RT123", subject, what, "apply deploy/base")
+    elif facts.controller.replicas == 0:
+        what = f"the Deployment {facts.controller.name} is scaled to 0, whoever holds its Lease"
+        yield wrong("RT127", subject, what, "scale it to 2, as deploy/base has it")
     elif isinstance(facts.lease, ClusterError):
         yield unread(subject, facts.lease)
     elif not leads(facts.lease, now):
         what = "no replica of the controller leads: nobody holds its Lease, or renews it"
         remedy = "see its log: it may lack the right to leases, or be unable to start"
         yield wrong("RT127", subject, what, remedy)
+    elif not facts.controller.is_ready:
+        what = (
+            f"no Pod of the Deployment {facts.controller.name} is ready, though its Lease is held"
+        )
+        yield wrong("RT127", subject, what, "see its log: it may be starting, or unable to start")
     else:
         yield well(subject, "one replica leads")
 

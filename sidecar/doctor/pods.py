@@ -16,12 +16,13 @@ SOCKETS = "/run/retag"
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A Deployment, of which *pod* is the Pod's spec."""
+    """A Deployment, of which *pod* is the Pod's spec; *is_ready* unless none of its Pods is."""
 
     name: str
     labels: Mapping[str, Any]
     replicas: int
     pod: Object
+    is_ready: bool = True
 
     @property
     def account(self) -> str:
@@ -84,7 +85,10 @@ def workload_of(deployment: Object) -> Workload:
     """The workload of *deployment*."""
     metadata, spec = deployment["metadata"], deployment["spec"]
     pod = spec["template"].get("spec") or {}
-    return Workload(metadata["name"], metadata.get("labels") or {}, spec.get("replicas", 1), pod)
+    labels, replicas = metadata.get("labels") or {}, spec.get("replicas", 1)
+    status = deployment.get("status") or {}  # a manifest has none
+    is_ready = not status or bool(status.get("readyReplicas"))
+    return Workload(metadata["name"], labels, replicas, pod, is_ready)
 
 
 def words_of(container: Object) -> list[str]:

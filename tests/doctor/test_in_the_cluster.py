@@ -105,6 +105,11 @@ def _with_a_flag_of_nobody(it: Installation) -> None:
     _give(it, "--registrys=x")
 
 
+def _with_both(it: Installation) -> None:
+    _with_a_flag_of_nobody(it)
+    _with_an_old_flag(it)
+
+
 def _with_cached_errors(it: Installation) -> None:
     place = _index(it, SERVER, "argocd-repo-server")
     it.patch(SERVER, {"op": "remove", "path": f"{place}/env"})
@@ -138,6 +143,16 @@ def _without_leader(it: Installation) -> None:
 
 def _with_a_leader_that_died(it: Installation) -> None:
     it.put(lease(renewed="2026-06-01T11:55:00.000000Z"))
+
+
+def _scaled_to_none(it: Installation) -> None:
+    it.patch(CONTROLLER, _replace("/spec/replicas", 0))
+
+
+def _with_no_pod_that_is_ready(it: Installation) -> None:
+    path = f"/apis/apps/v1/namespaces/{it.name}/deployments/retag-controller/status"
+    status = {"observedGeneration": 1, "replicas": 2, "unavailableReplicas": 2}
+    it.server.patch(path, [{"op": "add", "path": "/status", "value": status}])
 
 
 def _without_plugin_name(it: Installation) -> None:
@@ -180,6 +195,14 @@ CONF = "api/v1/configmaps/retag-registries"
 
 def _without_the_login(it: Installation) -> None:
     it.delete("api/v1/secrets/zot-login")
+
+
+def _without_the_key_of_the_login(it: Installation) -> None:
+    it.patch("api/v1/secrets/zot-login", _replace("/data", {"other": "YTpi"}))
+
+
+def _with_a_pull_secret_without_its_key(it: Installation) -> None:
+    _name(it, f"pullsecret:{it.name}/zot-login", f"secret:{it.name}/zot-login#zot.credentials")
 
 
 def _without_the_role_for_it(it: Installation) -> None:
@@ -238,7 +261,9 @@ def _with_a_global_project_twice(it: Installation) -> None:
 Broken = Callable[[Installation], None]
 APPLICATIONS = "retag-controller-applications, so"
 TROUBLES: list[tuple[Broken, dict[str, str]]] = [
-    (_without_the_login, {"RT129": "names Secrets that are not there: doctor-"}),
+    (_without_the_login, {"RT129": "/zot-login"}),
+    (_without_the_key_of_the_login, {"RT129": "/zot-login#zot.credentials"}),
+    (_with_a_pull_secret_without_its_key, {"RT129": "/zot-login#.dockerconfigjson"}),
     (_without_the_role_for_it, {"RT130": "account argocd-repo-server may not get doctor-"}),
     (_without_the_binding_for_it, {"RT130": "account argocd-repo-server may not get doctor-"}),
     (_bound_to_the_controller_only, {"RT130": "account argocd-repo-server may not get doctor-"}),
@@ -273,6 +298,7 @@ TROUBLES: list[tuple[Broken, dict[str, str]]] = [
     (_without_the_mount, {"RT100": "nothing is mounted at /etc/retag/registries/registries.conf"}),
     (_with_an_old_flag, {"RT108": "--match-application-label of the Image Updater"}),
     (_with_a_flag_of_nobody, {"RT105": "--registrys, which Retag does not know"}),
+    (_with_both, {"RT105": "--registrys, which Retag", "RT108": "--match-application-label of"}),
     (_with_cached_errors, {"RT119": "ATTEMPTS is not set"}),
     (_with_history, {"RT120": "does not have .git"}),
     (_with_an_empty_folder, {"RT120": "leaves an empty folder"}),
@@ -283,6 +309,8 @@ TROUBLES: list[tuple[Broken, dict[str, str]]] = [
     (_without_controller, {"RT123": "there is no controller"}),
     (_without_leader, {"RT127": "no replica of the controller leads"}),
     (_with_a_leader_that_died, {"RT127": "no replica of the controller leads"}),
+    (_scaled_to_none, {"RT127": "the Deployment retag-controller is scaled to 0"}),
+    (_with_no_pod_that_is_ready, {"RT127": "no Pod of the Deployment retag-controller is ready"}),
     (_without_plugin_name, {"RT114": "my-unnamed, whose sources do not name the plugin"}),
     (_without_self_heal, {"RT115": "my-manual: without selfHeal", "RT127": "no replica"}),
     (_hydrated, {"RT116": "my-dry: the source hydrator"}),
@@ -316,6 +344,17 @@ def test_global_projects_are_counted(installation: Installation) -> None:
     told = [each.what for each in judged(installation.facts(), NOW) if each.state is State.OK]
 
     assert "1 global projects may add sync windows" in told
+
+
+def test_a_controller_scaled_to_none_is_well_besides_one_that_runs(
+    installation: Installation,
+) -> None:
+    other = installation.get(CONTROLLER)
+    spec = other["spec"] | {"replicas": 0}
+    named = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "another"}}
+    installation.put({**named, "spec": spec})
+
+    assert installation.troubles() == {}
 
 
 def test_an_application_without_self_heal_is_well_while_the_controller_delivers(
