@@ -112,6 +112,11 @@ class Deliverer:
         self._applications.lose(key)
         self._soon(key)
 
+    def leave(self, key: Key) -> None:
+        """The Application *key* is left alone from now on; what is recorded of it stays."""
+        self._applications.leave(key)
+        self._settle(key, pending=False)
+
     def heal(self, target: Target, reason: str) -> None:
         """Have *target* rendered anew: what kept it from that, *reason*, is over."""
         application = self._applications.take(target)
@@ -154,6 +159,8 @@ class Deliverer:
         if not self._leads():
             raise NotLeadingError
         for _ in range(_MOST_STEPS):
+            if self._applications.get(key) is not application:
+                return  # it went, or is left alone, since the step before
             if not await self._step(application):
                 application.failures = 0
                 return

@@ -37,6 +37,10 @@ class DryRun:
         """Forget what was told of it."""
         self._told.pop(key, None)
 
+    def leave(self, key: Key) -> None:
+        """Forget what was told of it."""
+        self._told.pop(key, None)
+
     def heal(self, target: Target, reason: str) -> None:
         """Log it."""
         _log.info(

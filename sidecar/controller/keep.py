@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 from cmp.identity import instance_name
 from cmp.rules import Application
@@ -16,6 +17,14 @@ _log = logging.getLogger("retag.controller")
 MOST_NAMED = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """In the place of an Application that is ours and too large.
+
+    It is there, so its record stays; no more is kept of it, and nothing is decided for it.
+    """
+
+
 class Keeper:
     """Keeps of Applications those that are ours; *control* is Argo CD's own namespace.
 
@@ -26,7 +35,7 @@ class Keeper:
         self._control = control
         self._named: dict[tuple[str, str], str] = {}
 
-    def __call__(self, manifest: Object) -> Target | None:
+    def __call__(self, manifest: Object) -> Target | LeftAlone | None:
         """What is kept of the Application in *manifest*; None for nothing."""
         metadata = manifest.get("metadata") or {}
         named = Application.from_manifest({"metadata": metadata})
@@ -34,9 +43,10 @@ class Keeper:
         key = named.namespace, named.name
         if found is not None or not uses_plugin(manifest):
             self._named.pop(key, None)
-        elif self._is_new(key, str(metadata.get("uid") or "")):
+            return found
+        if self._is_new(key, str(metadata.get("uid") or "")):
             _log.warning("Application %s is left alone: it is too large", named)
-        return found
+        return LeftAlone()
 
     def _is_new(self, key: tuple[str, str], uid: str) -> bool:
         """Remember that *key* with *uid* is named; whether it was not before."""

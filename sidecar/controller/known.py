@@ -89,10 +89,19 @@ class KnownApplications:
             known.heal, known.healing = "", Healing()
         return known
 
+    def see(self, target: Target) -> Target:
+        """*target* came of a write: remember it as `take`, but nothing that went meanwhile."""
+        return self.take(target).target if target.key in self._known else target
+
     def lose(self, key: Key) -> None:
         """*key* is gone."""
         self._known.pop(key, None)
         self._gone.add(key)
+
+    def leave(self, key: Key) -> None:
+        """*key* is there, and nothing is done for it."""
+        self._known.pop(key, None)
+        self._gone.discard(key)
 
     def forget(self, key: Key) -> None:
         """*key*, which is gone, has left nothing."""

@@ -94,7 +94,7 @@ class Performer:
                 known.unsent = ""  # no answer: perhaps it was taken
             await self._stale(target, error)
         known.unsent, known.refreshed = "", self.clock()
-        return self.applications.take(found).target if found else target
+        return self.applications.see(found) if found else target
 
     async def _sync(self, known: Known, situation: Situation, step: Sync) -> None:
         target = known.target
@@ -104,7 +104,7 @@ class Performer:
         except ClusterError as error:
             await self._stale(target, error)
         if found:
-            self.applications.take(found)
+            self.applications.see(found)
         await self._note(known, syncing.synced(situation))
 
     async def _stale(self, target: Target, error: ClusterError) -> None:
@@ -114,5 +114,5 @@ class Performer:
         found = await self.writer.read(target)
         if found is None or found.version == target.version:
             raise error
-        self.applications.take(found)
+        self.applications.see(found)
         raise StaleError

@@ -51,6 +51,10 @@ class Delivers(Protocol):
         """There is no such Application any more."""
         ...
 
+    def leave(self, key: Key) -> None:
+        """There is such an Application, and nothing is to be done for it."""
+        ...
+
     def heal(self, target: Target, reason: str) -> None:
         """*target* could not be rendered, and may be now."""
         ...
@@ -119,6 +123,11 @@ class Rollout:
             self._soil(key, anew=True)
         elif ailment(before) != ailment(now):
             self._soil(key, anew=False)
+
+    def leave(self, key: Key) -> None:
+        """The Application *key* is there, and is no more among the targets."""
+        self._parts.delivers.leave(key)
+        self._soil(key, anew=True)
 
     def rules(self, rules: RuleSet) -> None:
         """The rules are *rules* from now on."""
@@ -196,6 +205,8 @@ class Rollout:
             lookups = configuration.lookups.until(float("inf"))
             choosing = Choosing(self.reader.verdict, lookups, self._wall())
             choices = await choosing.choices(plan, self._parts.earlier(target))
+        if key not in self._targets:
+            return  # it went meanwhile, so that is decided next
         (self._unsettled.add if choices.unsettled else self._unsettled.discard)(key)
         self._parts.delivers.want(target, choices.wanted)
         self._heal(key)

@@ -18,8 +18,9 @@ from sidecar.controller import globalprojects, projects, records, updaters
 from sidecar.controller.deliver import Deliverer
 from sidecar.controller.dry import DryRun, NoEvents
 from sidecar.controller.events import Events, KubernetesEvents
-from sidecar.controller.keep import Keeper
+from sidecar.controller.keep import Keeper, LeftAlone
 from sidecar.controller.limits import Bucket
+from sidecar.controller.model import Target
 from sidecar.controller.outage import Warnings
 from sidecar.controller.projects import Projects
 from sidecar.controller.read import Current
@@ -28,6 +29,7 @@ from sidecar.controller.rollout import Parts, Rollout
 from sidecar.controller.settings import Settings
 from sidecar.controller.statuses import Known, Statuses
 from sidecar.controller.tally import Tally
+from sidecar.controller.targets import Key
 from sidecar.kubernetes import APPLICATIONS
 from sidecar.kubernetes.mirror import Mirror, Watched
 
@@ -64,7 +66,9 @@ class Term:
         self._given = given
         client, argocd, meter = given.connected.client, given.connected.argocd, given.meter
         self._updaters = Mirror(client, updaters.watched(given.connected.rules), meter=meter)
-        watched = Watched(APPLICATIONS, given.connected.applications, Keeper(argocd))
+        watched: Watched[Target | LeftAlone] = Watched(
+            APPLICATIONS, given.connected.applications, Keeper(argocd)
+        )
         self._applications = Mirror(client, watched, meter=meter)
         self._projects = Mirror(client, projects.watched(argocd), meter=meter)
         self._settings = Mirror(client, globalprojects.watched(argocd), meter=meter)
@@ -90,8 +94,9 @@ class Term:
             on_outage=self._warnings.tell,
         )
         interval = given.settings.interval
-        self.rollout = Rollout(parts, self._applications.objects, interval, meter=meter)
-        self._applications.on_change(self.rollout.application)
+        self._targets: dict[Key, Target] = {}  # of the Applications, those that are not left alone
+        self.rollout = Rollout(parts, self._targets, interval, meter=meter)
+        self._applications.on_change(self._application)
         self._rules = updaters.RulesOf(self._updaters, argocd)
         self._statuses = self._telling()
 
@@ -124,7 +129,7 @@ class Term:
             rollout.rules(await self._rules.read())
             _log.info(
                 "the cluster is known",
-                extra={"applications": len(self._applications.objects)},
+                extra={"applications": len(self._targets)},
             )
             tasks += [
                 group.create_task(rollout.run()),
@@ -142,6 +147,18 @@ class Term:
                 await self._tell()
             for task in tasks:
                 task.cancel()
+
+    def _application(
+        self, key: Key, _before: Target | LeftAlone | None, now: Target | LeftAlone | None
+    ) -> None:
+        """Decide for the Application *key* as it is *now*, unless it is left alone."""
+        before = self._targets.pop(key, None)
+        if isinstance(now, LeftAlone):
+            self.rollout.leave(key)
+            return
+        if now is not None:
+            self._targets[key] = now
+        self.rollout.application(key, before, now)
 
     def _rest(self) -> None:
         """Let no gauge tell for ever how this term ended: alerts go by them."""
@@ -193,7 +210,7 @@ class Term:
 
     async def _say(self) -> None:
         meter = self._given.meter
-        meter.set("retag_applications_watched", len(self._applications.objects))
+        meter.set("retag_applications_watched", len(self._targets))
         meter.set("retag_images_ruled", self._tally.images)
         meter.set("retag_poll_lag_seconds", self.rollout.poller.lag)
         if not self._given.settings.dry_run:

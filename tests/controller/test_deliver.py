@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from sidecar.controller.known import KnownApplications
 from tests.controller.argo import REFRESH, STAMP
+from tests.controller.test_targets import target
 from tests.controller.world import Controller, World, deliver, image, wanted
 from tests.servers.kubernetes import ApiServer
 
@@ -338,6 +340,46 @@ def test_an_application_that_is_gone_leaves_no_record(api_server: ApiServer) -> 
             await it.until(lambda: world.config_maps() == [])
 
     deliver(api_server, "gone", play)
+
+
+def test_what_a_write_answers_brings_back_nothing_that_went_meanwhile() -> None:
+    known, app = KnownApplications(lambda: 0.0, lambda: 0.0), target()
+    known.take(app)
+    known.lose(app.key)
+
+    assert known.see(app) is app
+    assert known.get(app.key) is None
+    assert known.is_gone(app.key)
+
+
+def test_one_that_is_left_alone_is_refreshed_no_more_and_its_record_stays(
+    api_server: ApiServer,
+) -> None:
+    async def play(world: World) -> None:
+        argo = world.argo
+        argo.make("app", image("1"))
+        async with world.controller() as it:
+
+            def leave(what: str) -> None:
+                if what == "create configmaps":
+                    it.deliverer.leave((world.namespace, "app"))
+
+            it.cluster.after_write = leave
+            it.want("app", wanted("2", "1"))
+            await it.after(2)
+            await it.until(lambda: it.state("app") == "intended")
+            assert it.deliverer.pending == 0
+            await it.after(4000)
+            assert [what for what, _ in it.cluster.writes] == ["create configmaps"]
+            assert not argo.is_asked("app")
+            assert len(world.config_maps()) == 1
+
+            it.deliverer.changed(it.target("app"))
+            it.want("app", wanted("2", "1"))
+            await it.after(2)
+            await it.until(lambda: argo.is_asked("app"))
+
+    deliver(api_server, "alone", play)
 
 
 def test_an_application_of_the_same_name_starts_anew(api_server: ApiServer) -> None:

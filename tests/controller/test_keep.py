@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.controller.keep import MOST_NAMED, Keeper
-from sidecar.controller.model import LARGEST
+from sidecar.controller.keep import MOST_NAMED, Keeper, LeftAlone
+from sidecar.controller.model import LARGEST, Target
 from tests.controller.argo import SOURCE
 
 SAID = "Application team/{} is left alone: it is too large"
@@ -21,8 +21,8 @@ def manifest(name: str = "app", *, uid: str = "7", size: int = 0, **spec: Any) -
 def test_an_application_of_argo_cds_own_namespace_is_named_without_it() -> None:
     kept, own = Keeper("argocd")(manifest()), Keeper("team")(manifest())
 
-    assert kept is not None
-    assert own is not None
+    assert isinstance(kept, Target)
+    assert isinstance(own, Target)
     assert (kept.instance, own.instance) == ("team_app", "app")
 
 
@@ -30,8 +30,8 @@ def test_one_that_is_too_large_is_named_once(caplog: pytest.LogCaptureFixture) -
     keeper = Keeper("argocd")
 
     for _ in range(3):
-        assert keeper(manifest("app", size=LARGEST)) is None
-        assert keeper(manifest("job", size=LARGEST)) is None
+        assert keeper(manifest("app", size=LARGEST)) == LeftAlone()
+        assert keeper(manifest("job", size=LARGEST)) == LeftAlone()
 
     assert caplog.messages == [SAID.format("app"), SAID.format("job")]
 

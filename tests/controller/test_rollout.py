@@ -60,6 +60,7 @@ class Delivered:
     wants: list[tuple[str, list[Wanted]]] = field(default_factory=list)
     healed: list[tuple[str, str]] = field(default_factory=list)
     left: list[Key] = field(default_factory=list)
+    alone: list[Key] = field(default_factory=list)
     seen: int = 0
 
     def want(self, target: Target, wanted: Sequence[Wanted]) -> None:
@@ -73,6 +74,10 @@ class Delivered:
     def gone(self, key: Key) -> None:
         """Note it."""
         self.left.append(key)
+
+    def leave(self, key: Key) -> None:
+        """Note it."""
+        self.alone.append(key)
 
     def heal(self, target: Target, reason: str) -> None:
         """Note it."""
@@ -261,6 +266,45 @@ def test_an_application_that_is_gone_wants_nothing_and_nobody_looks_for_it() -> 
         assert it.tally.images == 0
         assert it.rollout.plans == {}
         assert await it.look() == []
+
+    play(it, story)
+
+
+def test_one_that_is_left_alone_wants_nothing_and_is_not_gone() -> None:
+    it = world("1.0.0", "1.1.0")
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        del it.targets[WEB]
+        it.rollout.leave(WEB)
+        assert await it.settled() == []
+        assert (it.delivered.left, it.delivered.alone) == ([], [WEB])
+        assert it.rollout.plans == {}
+        assert await it.look() == []
+
+    play(it, story)
+
+
+def test_what_goes_while_it_is_decided_wants_nothing() -> None:
+    it = world("1.0.0", "1.1.0")
+
+    class Going(Tags):
+        """The Application goes when tags are described."""
+
+        async def describe(self, *asked: Any) -> Any:
+            """As ever."""
+            if before := it.targets.pop(WEB, None):
+                it.rollout.application(WEB, before, None)
+            return await super().describe(*asked)
+
+    async def story() -> None:
+        it.put(running("1.0.0"))
+        await it.settled()
+        it.earlier.append(chosen(it, "1.2.0"))
+        it.tags = Going({APP: ["1.0.0", "1.1.0"]}, at=1000.0)
+        assert await it.look() == []
+        assert it.delivered.left == [WEB]
 
     play(it, story)
 
