@@ -46,8 +46,16 @@ class Outages:
         outage.told = set(users)
         return news
 
+    def lasting(self, login: Login) -> Callable[[], bool]:
+        """Who tells whether the outage of *login* that there is now goes on."""
+        outage = self._outages.get(login)
+        return lambda: outage is not None and self._outages.get(login) is outage
+
     def over(self, login: Login) -> bool:
-        """*login* was read, or nobody wants it any more; whether its outage was told."""
+        """*login* was read, or nobody wants it any more; whether its outage was told.
+
+        Nobody else is told of it then.
+        """
         outage = self._outages.pop(login, None)
         return outage is not None and bool(outage.told)
 
@@ -64,18 +72,20 @@ class Warnings:
         self._events = events
         self._leads = leads
         self._pace = pace
-        self._queue: asyncio.Queue[tuple[Target, str]] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[Target, str, Callable[[], bool]]] = asyncio.Queue()
 
-    def tell(self, target: Target, why: str) -> None:
-        """Write *why* on *target* soon."""
-        self._queue.put_nowait((target, why))
+    def tell(self, target: Target, why: str, lasts: Callable[[], bool]) -> None:
+        """Write *why* on *target* soon, if that still *lasts* then."""
+        self._queue.put_nowait((target, why, lasts))
 
     async def run(self) -> None:
         """Write for ever."""
         while True:
-            target, why = await self._queue.get()
+            target, why, lasts = await self._queue.get()
+            if not lasts():
+                continue
             await self._pace()
-            if not self._leads():
+            if not lasts() or not self._leads():
                 continue
             try:
                 await self._events.failed(target, why)

@@ -66,14 +66,14 @@ class Parts:
 
     *earlier* tells what was chosen for an Application before. *on_plan* is told each plan: the one
     before, and the one now; *on_outage* each Application once for each repository of it that
-    could not be read for long, and why.
+    could not be read for long, why, and who tells whether that lasts.
     """
 
     current: Current
     earlier: Callable[[Target], Sequence[LastGood]]
     delivers: Delivers
     on_plan: Callable[[Plan | None, Plan | None], None]
-    on_outage: Callable[[Target, str], None]
+    on_outage: Callable[[Target, str, Callable[[], bool]], None]
 
 
 class Rollout:
@@ -236,9 +236,10 @@ class Rollout:
         news = self._outages.failed(login, self._index.users_of(login), self._clock())
         if news:
             _log.warning("%s", line)
+        lasts = self._outages.lasting(login)
         for key in news:
             if target := self._targets.get(key):
-                self._parts.on_outage(target, line)
+                self._parts.on_outage(target, line, lasts)
 
     def _soil(self, key: Key, *, anew: bool) -> None:
         """Decide for *key*, with a plan made *anew*."""

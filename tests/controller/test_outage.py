@@ -50,6 +50,20 @@ def test_outages_of_two_logins_are_two() -> None:
     assert outages.failed(LOGIN, [WEB], LASTING) == {WEB}
 
 
+def test_an_outage_lasts_until_it_is_over_and_the_next_is_another() -> None:
+    outages = Outages()
+    assert not outages.lasting(LOGIN)()
+    outages.failed(LOGIN, [WEB], 0.0)
+    lasts = outages.lasting(LOGIN)
+    outages.failed(LOGIN, [WEB], 1.0)
+    assert lasts()
+
+    outages.over(LOGIN)
+    outages.failed(LOGIN, [WEB], 2.0)
+    assert not lasts()
+    assert outages.lasting(LOGIN)()
+
+
 @dataclass
 class Written:
     """`Events` that notes failures; the first one may be a *fault*."""
@@ -72,6 +86,10 @@ class Written:
             self.done.set()
 
 
+def _lasts() -> bool:
+    return True
+
+
 def _written(events: Written, *leads: bool) -> list[tuple[str, str]]:
     """What is written of as many warnings as *leads*, and one more that this replica leads for."""
 
@@ -80,8 +98,8 @@ def _written(events: Written, *leads: bool) -> list[tuple[str, str]]:
         paced = Bucket(1.0, 1000, clock=lambda: 0.0)
         warnings = Warnings(events, lambda: next(turns), paced.take)
         for number in range(len(leads)):
-            warnings.tell(target(), f"{number}")
-        warnings.tell(target(), "last")
+            warnings.tell(target(), f"{number}", _lasts)
+        warnings.tell(target(), "last", _lasts)
         running = asyncio.create_task(warnings.run())
         await asyncio.wait_for(events.done.wait(), 20)
         running.cancel()
@@ -96,7 +114,7 @@ def test_of_many_warnings_each_waits_for_its_turn() -> None:
         events, turns = Written(), asyncio.Semaphore(2)
         warnings = Warnings(events, lambda: True, _turn(turns))
         for number in range(4):
-            warnings.tell(target(), f"{number}")
+            warnings.tell(target(), f"{number}", _lasts)
         running = asyncio.create_task(warnings.run())
         for _ in range(20):
             await asyncio.sleep(0)
@@ -106,6 +124,31 @@ def test_of_many_warnings_each_waits_for_its_turn() -> None:
         for _ in range(20):
             await asyncio.sleep(0)
         assert [why for _, why in events.told] == ["0", "1", "2"]
+
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def test_of_an_outage_that_is_over_nobody_is_warned_any_more() -> None:
+    async def run() -> None:
+        events, turns, outages = Written(), asyncio.Semaphore(1), Outages()
+        warnings = Warnings(events, lambda: True, _turn(turns))
+        outages.failed(LOGIN, [WEB], 0.0)
+        for number in range(5):
+            warnings.tell(target(), f"{number}", outages.lasting(LOGIN))
+        running = asyncio.create_task(warnings.run())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert [why for _, why in events.told] == ["0"]
+
+        outages.over(LOGIN)
+        warnings.tell(target(), "last", _lasts)
+        turns.release()  # for the one that waits for its turn already
+        turns.release()  # none of the others takes one
+        await asyncio.wait_for(events.done.wait(), 20)
+        assert [why for _, why in events.told] == ["0", "last"]
 
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

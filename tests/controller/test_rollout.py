@@ -111,7 +111,8 @@ class World:
             parts, self.targets, 300.0, wall=lambda: self.now, clock=lambda: self.uptime
         )
 
-    def _warn(self, target: Target, why: str) -> None:
+    def _warn(self, target: Target, why: str, lasts: Callable[[], bool]) -> None:
+        assert lasts()
         self.warned.append((target.application.name, why))
 
     async def looked(self, *minutes: float) -> list[tuple[str, str]]:
@@ -680,7 +681,7 @@ def test_a_bug_in_one_application_keeps_nobody_from_others(
             earlier=earlier,
             delivers=it.delivered,
             on_plan=it.tally.count,
-            on_outage=lambda _target, _why: None,
+            on_outage=lambda _target, _why, _lasts: None,
         ),
         it.targets,
         300.0,
