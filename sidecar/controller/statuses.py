@@ -87,6 +87,7 @@ class Statuses:
 
         Where the API server gives no answer, the others are left for the next time.
         """
+        self._forget_gone()
         faults, resources = self._known.faults(), self._known.resources()
         for key, updater in list(self._known.updaters.items()):
             if key not in resources:
@@ -97,6 +98,12 @@ class Statuses:
                     return
             except Exception:  # noqa: BLE001  # what one status has in it keeps nobody from others
                 _log.exception("the status of ImageUpdater %s/%s could not be told", *key)
+
+    def _forget_gone(self) -> None:
+        """Remember nothing of ImageUpdaters that were deleted."""
+        for remembered in (self._updates, self._refused):
+            for key in remembered.keys() - self._known.updaters.keys():
+                del remembered[key]
 
     async def _tell(self, key: Key, updater: Updater, report: Report) -> bool:
         """Write what *report* says, if it is due; False if there was no answer."""

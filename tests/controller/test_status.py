@@ -242,7 +242,9 @@ def test_a_resource_that_is_broken_as_a_whole_is_told_so() -> None:
     assert conditions(status)["Ready"][:2] == ("False", "ReconcileFailed")
 
 
-def test_who_leads_no_more_writes_nothing_nor_does_who_has_not_read_it() -> None:
+def test_who_leads_no_more_writes_nothing_nor_does_who_has_not_read_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     world = _World()
     world.leads = False
     assert world.written() == []
@@ -250,6 +252,7 @@ def test_who_leads_no_more_writes_nothing_nor_does_who_has_not_read_it() -> None
     world.resources.clear()
 
     assert world.written() == []
+    assert caplog.messages == [], "that is no fault"
 
 
 def test_what_cannot_be_written_is_told_once_and_tried_again(
@@ -325,6 +328,49 @@ def test_what_came_to_run_is_told_with_the_resource_that_brought_it() -> None:
 
     assert [each["newVersion"] for each in status["recentUpdates"]] == ["1.2.0"]
     assert world.written() == []
+
+
+def test_what_was_told_is_not_told_again_with_the_next() -> None:
+    world, one, other = _World(), past("r.example.com/app:1.1.0"), past("r.example.com/app:1.2.0")
+    world.statuses.recorded(("argocd", "retag.argocd.web"), _held(), _held(one))
+    world.written()
+    world.statuses.recorded(("argocd", "retag.argocd.web"), _held(one), _held(other, one))
+
+    [status] = world.written()
+
+    assert [each["newVersion"] for each in status["recentUpdates"]] == ["1.2.0"]
+
+
+def test_of_the_updates_that_wait_the_oldest_are_let_go() -> None:
+    world = _World()
+    first = past("r.example.com/app:0.9.0")
+    many = [past("r.example.com/app:1.1.0", at=NOW + each) for each in range(1000)]
+    world.statuses.recorded(("argocd", "retag.argocd.web"), _held(), _held(first, *many))
+
+    [status] = world.written()
+
+    told = [(each["newVersion"], each["applicationsUpdated"]) for each in status["recentUpdates"]]
+    assert told == [("1.1.0", 1000)]
+
+
+def test_of_an_updater_that_was_deleted_nothing_is_remembered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world, updater = _World(), Updater(b"", 1)
+    after = _held(past("r.example.com/app:1.1.0"))
+    world.statuses.recorded(("argocd", "retag.argocd.web"), _held(), after)
+    world.cluster.error = ForbiddenError("RT651", "may not patch")
+    world.written()
+    del world.updaters[KEY]
+    world.written()
+    world.updaters[KEY] = updater
+    world.written()
+    assert len(caplog.messages) == 2, "it is another one, so that is told again"
+    world.cluster.error = None
+
+    [status] = world.written()
+
+    assert status["recentUpdates"] == []
 
 
 @pytest.mark.parametrize(
