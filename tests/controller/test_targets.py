@@ -208,6 +208,28 @@ def test_of_two_rules_that_both_allow_what_runs_none_is_followed() -> None:
     assert all("which of its rules is meant" in each for each in found.remarks)
 
 
+def test_of_two_rules_one_of_which_may_be_for_any_tag_none_is_followed() -> None:
+    one = image(":1.x", "one", settings('allowTags: "regexp:^1"'))
+    two = image(":2.x", "two", settings('allowTags: "regexp:("'))
+
+    found = plan(rules(one, two), target(images=(f"{APP}:1.0.0",)))
+
+    assert found.images == ()
+    assert any("so one is left" in each for each in found.remarks)
+
+
+def test_a_rule_with_two_names_is_held_against_those_for_either() -> None:
+    named = "manifestTargets: {kustomize: {name: registry.example.com/a}}"
+    both = image(":1.x", "both", f", {named}")
+    own = image(":1.x", "own")
+    other = '{alias: other, imageName: "registry.example.com/a:1.x"}'
+    runs = (f"{APP}:1.0.0", "registry.example.com/a:1.0.0")
+
+    for rival in (own, other):
+        found = plan(rules(both, rival), target(images=runs))
+        assert any("so both is left" in each for each in found.remarks)
+
+
 def test_a_rule_that_may_be_broken_in_place_of_another_is_left() -> None:
     broken = image(":2.x", "two", settings("allowTags: {x: y}"))
 
