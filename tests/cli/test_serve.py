@@ -21,7 +21,7 @@ from tests.cli.conftest import RETAG
 from tests.sidecar.mounts import Mount, registries, rules, zot_storage
 from tests.sidecar.place import IMAGE, pod
 
-PATIENCE = 20.0  # seconds, which only a test that fails ever waits
+PATIENCE = 60.0  # seconds, which only a test that fails ever waits
 
 # Image Updater v1.3.0, cmd/run.go, whose flags these are; the first seven mean the same here.
 _RUN = """

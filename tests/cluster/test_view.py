@@ -30,7 +30,7 @@ from tests.memory import MemoryStore
 from tests.servers.resolver import until
 
 Answer = TypeVar("Answer")
-PATIENCE = 10.0  # seconds; only a test that fails ever waits so long
+PATIENCE = 60.0  # seconds; only a test that fails ever waits so long
 NOT_LONG = 0.05  # seconds that a request waits in vain here
 
 

@@ -15,7 +15,7 @@ from tests.servers.resolver import ResolverProcess
 from tests.sidecar.mounts import registries, zot_storage
 from tests.sidecar.place import IMAGE, pod
 
-PATIENCE = 30.0  # seconds, which only a test that fails ever waits
+PATIENCE = 60.0  # seconds, which only a test that fails ever waits
 REPOSITORY = "https://git.example.com/web.git"
 
 

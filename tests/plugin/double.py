@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cmp.plugin import wire
 
-PATIENCE = 20.0  # seconds; only a test that fails ever waits so long
+PATIENCE = 60.0  # seconds; only a test that fails ever waits so long
 _HEAD = re.compile(rb"POST (\S+) HTTP/1\.1\r\nHost: retag\r\nTransfer-Encoding: chunked\r\n\r\n")
 
 Answer = Callable[[socket.socket], None]

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from tests.servers.ports import free_port
 
-PATIENCE = 30.0  # seconds; only a test that fails ever waits so long
+PATIENCE = 60.0  # seconds; only a test that fails ever waits so long
 _CONTROLLER = "import sys; from cmp.cli import main; sys.argv[0] = 'retag'; main()"
 
 

@@ -23,7 +23,7 @@ from sidecar.resolver import Reply
 from sidecar.server import Places, Probed, serving
 from tests.servers.ports import free_port
 
-PATIENCE = 20.0  # seconds; only a test that fails ever waits so long
+PATIENCE = 60.0  # seconds; only a test that fails ever waits so long
 _SERVE = "import sys; from cmp.cli import main; sys.argv[0] = 'retag'; main()"
 
 ENVIRONMENT = {"ARGOCD_APP_NAME": "web"}
