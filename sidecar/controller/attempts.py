@@ -28,13 +28,25 @@ def recorded_as(state: State, wanted: Wanted, before: Recorded | None) -> Record
         choice=wanted.choice,
         state=state,
         after=wanted.after,
-        before=wanted.before or (before.after if before else ""),
+        before=_ran(wanted, before),
         title=wanted.title,
         alias=wanted.alias,
         why=wanted.why,
         live=bool(wanted.before),
         good=good_of(wanted, before),
     )
+
+
+def _ran(wanted: Wanted, before: Recorded | None) -> str:
+    """The reference that ran last: by the record, where none is live or *wanted* runs already.
+
+    Who renders for another reason, or selfHeal, may be faster than the look that found *wanted*.
+    """
+    if before is None or (wanted.before and not wanted.runs):
+        return wanted.before
+    if wanted.runs and (before.state is not State.DELIVERED or before.after == wanted.after):
+        return before.before
+    return before.after
 
 
 def good_of(wanted: Wanted, before: Recorded | None) -> LastGood | None:

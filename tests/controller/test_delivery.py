@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.cluster.record import MOST_CHOICES, Recorded, State
+from sidecar.cluster.record import MOST_CHOICES, Record, Recorded, State
 from sidecar.controller import asking, attempts, refresh
 from sidecar.controller.attempts import MOST_ATTEMPTS
 from sidecar.controller.autosync import Deferral
@@ -309,6 +309,21 @@ def test_to_go_back_to_what_ran_before_is_a_new_choice_even_while_that_runs() ->
     back = wanted("1", "1")
 
     assert isinstance(step(situation(target(image("1")), back, record=record)), Intend)
+
+
+@pytest.mark.parametrize(
+    ("record", "before"),
+    [
+        (recorded("1", State.DELIVERED), "1"),
+        (recorded("2", State.ASKED, before=image("1")), "1"),
+        (recorded("3", State.DELIVERED, before=image("1")), "1"),
+    ],
+    ids=["one delivered", "one that was never rendered", "the same, asked for anew"],
+)
+def test_what_ran_is_known_though_somebody_else_was_faster(record: Record, before: str) -> None:
+    now = attempts.recorded_as(State.INTENDED, wanted("3", "3"), record.choices[0])
+
+    assert (now.before, now.after) == (image(before), image("3"))
 
 
 def test_a_choice_that_was_given_up_and_runs_all_the_same_is_delivered() -> None:
