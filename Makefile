@@ -48,7 +48,7 @@ fmt: dev
 
 test: lint tools  ## everything that must hold, in the same order with the same examples each time
 	@echo "== tests"
-	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(BIN)/python -m pytest --randomly-seed=0 --cov --cov-report=term --cov-fail-under=99
+	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --randomly-seed=0 --cov --cov-report=term --cov-fail-under=99
 
 explore: tools  ## the same tests in another order each time, with other examples and ten times as many
 	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(BIN)/python -m pytest --hypothesis-profile=long
