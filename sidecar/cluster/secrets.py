@@ -13,7 +13,15 @@ from cachetools import LRUCache
 
 from cmp.errors import DeniedError, RegistryError, UnreachableError
 from cmp.registry.secrets import NoSecrets, SecretFiles, Secrets, check_name
-from sidecar.kubernetes import SECRETS, AbsentError, Cluster, ClusterError, ForbiddenError, Object
+from sidecar.kubernetes import (
+    SECRETS,
+    AbsentError,
+    Cluster,
+    ClusterError,
+    ForbiddenError,
+    Object,
+    UnknownAccountError,
+)
 
 _LIFE = 60.0  # seconds that what was read counts: a Secret that is changed is known by then
 # Seconds until a Secret that could not be read, or whose login was refused, is asked for again:
@@ -132,6 +140,12 @@ def _decoded(secret: Object) -> Mapping[str, str]:
 
 def _denied(error: ClusterError, name: str) -> RegistryError:
     """Why the Secret *name* cannot be read."""
+    if isinstance(error, UnknownAccountError):
+        return DeniedError(
+            "RT567",
+            f"the Secret {name} cannot be read: the API server does not know the account",
+            remedy=error.remedy,
+        )
     if isinstance(error, ForbiddenError):
         return DeniedError(
             "RT567",

@@ -23,6 +23,7 @@ from sidecar.kubernetes import (
     ForbiddenError,
     Kind,
     Object,
+    UnknownAccountError,
     UnservedError,
 )
 from sidecar.kubernetes.client import Client
@@ -155,6 +156,12 @@ def test_what_is_no_name_of_a_secret_is_never_asked_for(namespace: str, name: st
         pytest.param(AWAY, UnreachableError, r"cannot be read: .*away.*RT566", id="away"),
         pytest.param(
             ForbiddenError("RT651", "no"), DeniedError, "resourceNames.*RT567", id="no right"
+        ),
+        pytest.param(
+            UnknownAccountError("RT651", "no", remedy="mend the token"),
+            DeniedError,
+            r"not know the account; mend the token \[RT567",
+            id="unknown account",
         ),
         pytest.param(
             AbsentError("RT652", "no"), DeniedError, "no Secret argocd/zot.*RT568", id="absent"
