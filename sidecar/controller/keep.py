@@ -19,7 +19,7 @@ MOST_NAMED = 1000
 
 @dataclass(frozen=True, slots=True)
 class LeftAlone:
-    """In the place of an Application that is ours and too large.
+    """In the place of an Application that is ours and too large, or that cannot be read.
 
     It is there, so its record stays; no more is kept of it, and nothing is decided for it.
     """

@@ -67,7 +67,7 @@ class Term:
         client, argocd, meter = given.connected.client, given.connected.argocd, given.meter
         self._updaters = Mirror(client, updaters.watched(given.connected.rules), meter=meter)
         watched: Watched[Target | LeftAlone] = Watched(
-            APPLICATIONS, given.connected.applications, Keeper(argocd)
+            APPLICATIONS, given.connected.applications, Keeper(argocd), unread=LeftAlone()
         )
         self._applications = Mirror(client, watched, meter=meter)
         self._projects = Mirror(client, projects.watched(argocd), meter=meter)

@@ -55,7 +55,8 @@ class Watched(Generic[Kept]):
     """What a mirror watches: *kind* in *namespaces* ("" is all), with *labels* as kubectl's.
 
     Of each object it keeps what *keep* makes of it; None keeps nothing. If that raises, what was
-    kept of the object stays. Metrics and logs name it *called*, where a kind is watched twice.
+    kept of the object stays, or *unread* for one of which nothing was. Metrics and logs name it
+    *called*, where a kind is watched twice.
     """
 
     kind: Kind
@@ -63,6 +64,7 @@ class Watched(Generic[Kept]):
     keep: Callable[[Object], Kept | None]
     labels: str = ""
     called: str = ""
+    unread: Kept | None = None
 
 
 @dataclass(slots=True)
@@ -224,7 +226,7 @@ class Mirror(Generic[Kept]):
             key = key_of(manifest)
             _logger.exception("the %s %s/%s cannot be read, it stays as it was", self.called, *key)
             self._meter.count("retag_watch_unreadable_total", kind=self.called)
-            return self._kept.get(key)
+            return self._kept.get(key, self._watched.unread)
 
     def _put(self, key: Key, now: Kept | None) -> None:
         before = self._kept.get(key)

@@ -13,7 +13,8 @@ from sidecar.cluster.connect import Connected
 from sidecar.cluster.flags import ClusterFlags
 from sidecar.cluster.record import Record
 from sidecar.cluster.record_format import config_map
-from sidecar.controller.model import LARGEST
+from sidecar.controller import keep
+from sidecar.controller.model import LARGEST, Target, target_of
 from sidecar.controller.settings import Settings
 from sidecar.controller.work import Given, Term
 from sidecar.kubernetes import CONFIG_MAPS, Kind
@@ -131,4 +132,30 @@ def test_a_record_stays_until_its_application_is_deleted_however_large_that_is(
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
+    asyncio.run(test())
+
+
+def test_a_record_stays_though_its_application_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(manifest: dict[str, Any], instance: str) -> Target | None:
+        if manifest["metadata"]["name"] == "web":
+            raise ZeroDivisionError
+        return target_of(manifest, instance)
+
+    async def test() -> None:
+        cluster = _Deleting("web", "job", "gone")
+        cluster.put(_application("web"), _application("job"))
+        running = asyncio.create_task(term_of(cluster, tmp_path, Metered(), dry_run=False).run())
+        await _until(lambda: cluster.deleted)
+        cluster.remove(_application("job"))
+        await _until(lambda: len(cluster.deleted) > 1)
+        assert cluster.deleted == ["gone", "job"]
+        cluster.remove(_application("web"))
+        await _until(lambda: len(cluster.deleted) > 2)
+        assert cluster.deleted == ["gone", "job", "web"]
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    monkeypatch.setattr(keep, "target_of", fails)
     asyncio.run(test())

@@ -329,6 +329,27 @@ def test_an_object_that_cannot_be_read_stays_as_it_was(
     assert "the ConfigMap n/a cannot be read, it stays as it was" in caplog.text
 
 
+def test_in_place_of_an_object_that_was_never_read_stands_what_was_named_for_it() -> None:
+    async def test() -> None:
+        cluster = HeldCluster()
+        cluster.put("n", "a", "broken")
+        cluster.put("n", "b", 1)
+        watched: Watched[Any] = Watched(CONFIG_MAPS, ("n",), keep, unread="unread")
+        mirror = Mirror(cluster, watched)
+        task = asyncio.create_task(mirror.run())
+        await mirror.synced()
+        assert dict(mirror.objects) == {("n", "a"): "unread", ("n", "b"): 1}
+        cluster.put("n", "a", 2)
+        cluster.put("n", "b", "broken")
+        cluster.put("n", "c", 3)
+        await until(lambda: ("n", "c") in mirror.objects)
+        assert dict(mirror.objects) == {("n", "a"): 2, ("n", "b"): 1, ("n", "c"): 3}
+        task.cancel()
+        await asyncio.wait([task])
+
+    run(test)
+
+
 def test_a_listener_that_fails_stops_neither_the_mirror_nor_the_others(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
