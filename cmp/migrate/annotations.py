@@ -7,9 +7,10 @@ counted where nothing said allow-tags, and an alias with "/", whose keys have "_
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cmp.errors import Finding
+from cmp.lint.annotations import OF_IMAGE, SHARED, WRITE_BACK
 from cmp.located import Located
 from cmp.migrate import fields as official
 from cmp.migrate.fields import Fields
@@ -27,13 +28,18 @@ from cmp.rules.annotations import (
 )
 from cmp.rules.merge import extensions
 from cmp.rules.model import CommonUpdateSettings
-from cmp.rules.remarks import operators_credential
+from cmp.rules.remarks import (
+    foreign_namespace,
+    foreign_namespace_finding,
+    operators_credential,
+)
 from cmp.rules.select import govern
 from cmp.rules.units import Image, image_name, unique_alias
 from cmp.rules.writeback import write_back_fault
 
-_WRITE_BACK = ("write-back-method", "write-back-target", "git-branch", "git-repository")
+_LIST = IMAGE_LIST.removeprefix(PREFIX)
 _TAG_MATCH = ".tag-match"
+_CREDENTIAL = "pull-secret"
 
 
 def is_annotated(manifest: Located) -> bool:
@@ -57,6 +63,8 @@ def migrate_annotations(
     except InvalidAnnotationError as error:
         told = block.nearest((IMAGE_LIST,)).finding("RT319", str(error))
         return None, [told, left_out(manifest, f"Application {application}")]
+    if foreign := list(_foreign_secrets(block, annotated, application.namespace)):
+        return None, [*foreign, left_out(manifest, f"Application {application}")]
     told_of = [*_told(block, annotated.images)]
     made: Fields = {"namePattern": application.name}
     if settings := _settings(annotated.settings, inherits=False):
@@ -75,6 +83,20 @@ def _read(annotations: Mapping[str, str]) -> tuple[Annotated, dict[str, Annotate
     if fault := write_back_fault(annotated.write_back):
         raise InvalidAnnotationError(fault)
     return annotated, _images(annotated.images)
+
+
+def _foreign_secrets(block: Located, annotated: Annotated, namespace: str) -> Iterator[Finding]:
+    """The annotations of *block* that give an image a Secret of another namespace, once each."""
+    names: dict[str, str] = {}
+    for image in annotated.images:
+        own = image.settings.pull_secret if image.settings else None
+        alias = image.alias.replace("/", "_")
+        name = f"{alias}.{_CREDENTIAL}" if own else _CREDENTIAL
+        names[name] = own or annotated.settings.pull_secret or ""
+    for name, secret in names.items():
+        if foreign := foreign_namespace(secret, namespace):
+            value = block.nearest((PREFIX + name,))
+            yield foreign_namespace_finding(value, foreign, namespace)
 
 
 def _annotations(manifest: Located) -> Mapping[str, str]:
@@ -140,6 +162,8 @@ def _settings(settings: CommonUpdateSettings, *, inherits: bool) -> Fields:
     made = official.stated(settings.model_dump(by_alias=True))
     if filters := made.get("allowTags"):
         made["allowTags"] = filters[0]
+    if strategy := made.get("updateStrategy"):
+        made["updateStrategy"] = official.strategy(strategy)
     made |= {name: list(made[name]) for name in ("ignoreTags", "platforms") if name in made}
     if operators_credential(made.get("pullSecret", "")):
         del made["pullSecret"]
@@ -147,20 +171,31 @@ def _settings(settings: CommonUpdateSettings, *, inherits: bool) -> Fields:
     return {name: made[name] for name in official.SETTINGS if name in made}
 
 
-def _told(block: Located, images: Iterable[AnnotatedImage]) -> Iterable[Finding]:
+def _told(block: Located, images: Sequence[AnnotatedImage]) -> Iterator[Finding]:
+    read = _read_names(images)
     for name, value in block.fields.items():
         short = name.removeprefix(PREFIX)
         if short == name:
             continue
-        if short in _WRITE_BACK:
+        if short in WRITE_BACK:
             yield left_behind(value, f"{short} is left behind: Retag writes nothing back")
-        if short.endswith("pull-secret") and operators_credential(value.text.strip()):
+        elif short not in read:
+            yield left_behind(value, f"{short} is left behind: nothing reads it")
+        if short.endswith(_CREDENTIAL) and operators_credential(value.text.strip()):
             yield left_behind(value, "env:, file: and ext: are not honoured in rules")
     for image in images:
         alias = official.official_alias(image.alias) if image.alias else image.alias
         if alias != image.alias:
             what = f"the alias {image.alias} is {alias} now; pins go by it"
             yield left_behind(block.nearest((IMAGE_LIST,)), what)
+
+
+def _read_names(images: Iterable[AnnotatedImage]) -> set[str]:
+    """What annotations with the aliases of *images* may be called, without their prefix."""
+    aliases = {image.alias for image in images if image.alias}
+    aliases |= {alias.replace("/", "_") for alias in aliases}
+    of_image = (*OF_IMAGE, _TAG_MATCH.removeprefix("."))
+    return {_LIST, *SHARED, *(f"{alias}.{name}" for alias in aliases for name in of_image)}
 
 
 def _leave(

@@ -15,6 +15,8 @@ Fields = dict[str, Any]
 SETTINGS = (
     "updateStrategy", "forceUpdate", "allowTags", "ignoreTags", "pullSecret", "platforms"
 )  # fmt: skip
+# Strategies by their old names, which the Image Updater is to read no longer one day.
+_STRATEGIES = {"latest": "newest-build", "name": "alphabetical"}
 _PREFIX = "regexp:"
 _NOT_IN_ALIASES = re.compile(r"[^a-zA-Z0-9._-]")
 _LONGEST_VARIABLE = 253
@@ -40,6 +42,11 @@ def allow_tags(filters: list[str]) -> str | None:
     except InvalidExpressionError:
         return None
     return _PREFIX + together
+
+
+def strategy(name: str) -> str:
+    """The strategy *name* by the name that it has now."""
+    return _STRATEGIES.get(name.lower(), name)
 
 
 def official_alias(alias: str) -> str:

@@ -137,6 +137,8 @@ class _Migration:
             value = block.get(name)
             if value is not None:
                 made[name] = _allow_tags(value) if name == "allowTags" else value.data
+        if strategy := made.get("updateStrategy"):
+            made["updateStrategy"] = official.strategy(strategy)
         for name, value in block.fields.items():
             if name not in official.SETTINGS and value.value is not None:
                 self.told.append(_lost_field(value, name))

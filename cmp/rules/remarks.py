@@ -38,13 +38,16 @@ def foreign_namespace(pull_secret: str, namespace: str) -> str:
 def foreign_secret(image: Image, namespace: str) -> Finding | None:
     """What disables *image* of a resource in *namespace*: a Secret of another one."""
     foreign = foreign_namespace(image.settings.pull_secret or "", namespace)
-    if not foreign:
-        return None
+    return foreign_namespace_finding(image.located, foreign, namespace) if foreign else None
+
+
+def foreign_namespace_finding(value: Located, foreign: str, namespace: str) -> Finding:
+    """That *value*, of a resource in *namespace*, names a Secret of the namespace *foreign*."""
     what = (
         f"pullSecret names a Secret of the namespace {foreign}, and the resource is in {namespace}"
     )
     remedy = f"copy the Secret to {namespace}, or name it in registries.conf"
-    return Finding("RT358", Severity.ERROR, what, image.place, image.path, remedy)
+    return value.finding("RT358", what, remedy=remedy)
 
 
 def settings_remarks(holder: Located) -> list[Finding]:

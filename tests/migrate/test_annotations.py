@@ -19,6 +19,8 @@ from tests.effort import examples
 from tests.rules.updaters import application, manifest, ref, resource, ruleset
 
 PREFIX = "argocd-image-updater.argoproj.io/"
+# Upstream's docs/configuration/migration.md renames them on the way, too.
+RENAMED = {"latest": "newest-build", "name": "alphabetical", "Name": "alphabetical"}
 READER = ruleset(resource({"namePattern": "*", "useAnnotations": True}))
 
 
@@ -51,7 +53,7 @@ def meaning(matched: Matched) -> list[Any]:
         (
             rule.repository,
             rule.repositories,
-            rule.settings,
+            replace(rule.settings, strategy=RENAMED.get(name := rule.settings.strategy, name)),
             rule.pull_secret,
             rule.cosign_key,
             rule.force_update,
@@ -191,7 +193,7 @@ def test_an_alias_with_a_slash_has_the_settings_of_its_keys() -> None:
     assert image == {
         "alias": "a_b",
         "imageName": "registry.example.com/web",
-        "commonUpdateSettings": {"updateStrategy": "latest"},
+        "commonUpdateSettings": {"updateStrategy": "newest-build"},
     }
     assert [each.what for each in migrated.findings] == ["the alias a/b is a_b now; pins go by it"]
 
@@ -238,6 +240,50 @@ def test_what_has_no_effect_is_told(name: str) -> None:
 
     assert (finding.code, finding.severity) == ("RT398", Severity.WARNING)
     assert name in finding.path
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["wbe.allow-tags", "web.sort-mode", "platforms", "wbe.tag-match", "x_y.update-strategy"],
+)
+def test_what_nothing_reads_is_told(name: str) -> None:
+    images = "web=registry.example.com/web, a/b=registry.example.com/b"
+    app = of({"image-list": images, name: "any", "a_b.allow-tags": "any", "force-update": "true"})
+
+    told = [each.what for each in migrate([], located(app)).findings if name in each.path]
+
+    assert told == [f"{name} is left behind: nothing reads it"]
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [
+        {"web.pull-secret": "secret:other/a#b"},
+        {"web.pull-secret": "pullsecret:other/a", "pull-secret": "secret:argocd/a#b"},
+        {"pull-secret": "secret:other/a#b"},
+    ],
+    ids=["of the image", "beside one of all", "of all"],
+)
+def test_a_secret_of_another_namespace_leaves_the_application_out(
+    annotations: dict[str, str],
+) -> None:
+    images = "web=registry.example.com/web, api=registry.example.com/api"
+
+    migrated = migrate([], located(of({"image-list": images} | annotations)))
+
+    assert migrated.manifests == []
+    assert [each.code for each in migrated.findings] == ["RT358", "RT399"]
+    assert next(iter(annotations)) in migrated.findings[0].path
+
+
+def test_a_secret_of_another_namespace_counts_for_nothing_where_each_image_has_its_own() -> None:
+    own, others = "secret:argocd/a#b", "secret:other/a#b"
+    app = of({"image-list": "web=nginx", "web.pull-secret": own, "pull-secret": others})
+
+    migrated = migrate([], located(app))
+
+    assert [each.code for each in migrated.findings] == []
+    assert migrate(located(*migrated.manifests), []).manifests == migrated.manifests
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,29 @@ from tests.servers.kubernetes import ApiServer
 APP = of({"image-list": "web=registry.example.com/web", "git-branch": "main"})
 
 
+# docs/configuration/images.md of the Image Updater, branch release-0.18.
+EXAMPLES = {
+    "image-list": "argocd=ghcr.io/argoproj/argocd, dex=quay.io/dexidp/dex, nginx:~1.26,"
+    " tool=yourorg/yourimage, foo=foo/bar, bar=bar/foo:latest, argoproj/cd=quay.io/argoproj/cd",
+    "argocd.kustomize.image-name": "quay.io/argoproj/argocd",
+    "argocd.force-update": "true",
+    "dex.helm.image-name": "dex.image.name",
+    "dex.helm.image-tag": "dex.image.tag",
+    "tool.update-strategy": "latest",
+    "tool.allow-tags": "regexp:^v1.0.0-[0-9a-zA-Z]+$",
+    "tool.platforms": "linux/arm64,linux/amd64",
+    "foo.helm.image-spec": "foo[1].image",
+    "foo.update-strategy": "name",
+    "bar.update-strategy": "digest",
+    "bar.ignore-tags": "*",
+    "bar.pull-secret": "ext:/scripts/login.sh",
+    "argoproj_cd.allow-tags": "any",
+    "pull-secret": "pullsecret:argocd/dockerhub",
+    "write-back-method": "git:secret:argocd-image-updater/git-creds",
+    "write-back-target": "helmvalues:./values.yaml",
+}
+
+
 def run(*arguments: str, stdin: str = "") -> Result:
     return CliRunner().invoke(
         command, list(arguments), input=stdin, standalone_mode=False, catch_exceptions=False
@@ -104,3 +127,25 @@ def test_a_cluster_is_migrated_by_what_it_holds(other_server: ApiServer) -> None
     assert made["metadata"] == {"name": "rules", "namespace": namespace}
     install(other_server, "v1.4")
     other_server.apply(made)
+
+
+def test_the_official_crd_takes_what_upstream_s_examples_become(
+    official_server: ApiServer, tmp_path: Path
+) -> None:
+    done = run(write(tmp_path, of(EXAMPLES)))
+
+    made = yaml.safe_load(done.stdout)
+    assert done.return_value == 0
+    create(official_server, made | {"metadata": {"name": "examples", "namespace": "default"}})
+    assert {
+        image["alias"]: image.get("commonUpdateSettings", {}).get("updateStrategy")
+        for image in made["spec"]["applicationRefs"][0]["images"]
+    } == {
+        "argocd": None,
+        "dex": None,
+        "nginx": None,
+        "tool": "newest-build",
+        "foo": "alphabetical",
+        "bar": "digest",
+        "argoproj_cd": None,
+    }
