@@ -40,10 +40,11 @@ def _to_ask(situation: Situation) -> tuple[list[Recorded], float | None]:
         for wanted in situation.new
         if wanted.before or not _may_show(situation.target)
     ]
-    for each in record.in_state(State.INTENDED, State.ASKED):
-        open_ = situation.is_wanted(each) and each.stamp != situation.unsent
-        if open_ and not is_held(each, situation.target):
-            times.append((due_at(each, situation), replace(each, state=State.INTENDED)))
+    times += [
+        (due_at(each, situation), replace(each, state=State.INTENDED))
+        for each in record.in_state(State.INTENDED, State.ASKED)
+        if situation.is_wanted(each) and not is_held(each, situation.target)
+    ]
     due = [each for time, each in times if time <= now]
     return due, min((time for time, _ in times if time > now), default=None)
 

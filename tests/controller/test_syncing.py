@@ -82,6 +82,15 @@ def test_a_look_that_is_asked_for_already_is_waited_for_after_a_window() -> None
     assert step(situation(looked, wanted("2", "1"), record=record), Acts(unseen=True)) == Nothing()
 
 
+def test_what_argo_cd_syncs_by_itself_is_not_looked_for_once_more() -> None:
+    record = recorded("2", State.RENDERED)
+
+    noted = step(situation(target(sync="OutOfSync"), wanted("2", "1"), record=record), Acts())
+
+    assert isinstance(noted, Note)
+    assert noted.record.choices[0].state is State.DELIVERED
+
+
 @pytest.mark.parametrize(
     ("attempts", "choices"),
     [(MOST_ATTEMPTS, [wanted("2", "1")]), (1, [])],

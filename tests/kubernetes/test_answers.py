@@ -95,6 +95,11 @@ def test_a_page_has_its_objects_and_what_comes_next() -> None:
     assert (page.objects, page.version, following) == ([item], "7", "c")
 
 
+def test_a_page_with_an_object_without_a_name_is_none() -> None:
+    with pytest.raises(ClusterError, match="RT658"):
+        read_page(dumped({"metadata": {}, "items": [{"metadata": {"name": "a"}}, {}]}), "x")
+
+
 def test_a_page_without_items_is_empty() -> None:
     page, following = read_page(b'{"metadata": {}, "items": null}', "x")
     assert (list(page.objects), following) == ([], "")
