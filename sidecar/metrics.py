@@ -50,7 +50,9 @@ class Role(StrEnum):
 class Metric:
     """One metric; *help* is what `/metrics` and the page say of it.
 
-    *only* is the one role that has it: a gauge that another never sets would be 0 there.
+    *only* is the one role that has it: a gauge that another never sets would be 0 there. *known*
+    are the values of its label that are there from the start, at 0: Prometheus sees no increase in
+    a series that begins at 1, so an alert would miss the first.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Metric:
     help: str
     labels: tuple[str, ...] = ()
     only: Role | None = None
+    known: tuple[str, ...] = ()
 
 
 METRICS = (
@@ -232,6 +235,7 @@ METRICS = (
         "Choices of Applications that came to an end, by what came of them.",
         ("outcome",),
         only=Role.CONTROLLER,
+        known=("delivered", "synced", "left", "failed"),
     ),
     Metric(
         "retag_deliveries_pending",
@@ -337,6 +341,8 @@ class _Series:
             make = _MAKE[metric.kind]
             self._metric = make(metric.name, metric.help, metric.labels, registry=registry)
         self._values: dict[str, set[str]] = {label: set() for label in metric.labels}
+        for value in metric.known:
+            self.child(dict.fromkeys(metric.labels, value))
 
     def child(self, labels: dict[str, str]) -> Counter | Gauge | Histogram | None:
         """The series with these *labels*; None if they are not its own."""

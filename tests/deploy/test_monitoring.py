@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from sidecar.controller.schedule import LONGEST
 from sidecar.metrics import METRICS, Kind
 from tests.deploy.rendering import DEPLOY, PROJECT, build
 
@@ -160,6 +161,14 @@ def test_each_alert_says_what_is_wrong_and_where_to_read_on(alert: Object) -> No
     assert named <= labels
     by = re.search(r"by \(([^)]*)\)", alert["expr"])
     assert by is None or named <= set(re.split(r",\s*", by[1]))
+
+
+def test_a_registry_stays_silent_between_two_looks_at_it() -> None:
+    [silent] = [each["expr"] for each in alerts() if each["alert"] == "RetagRegistrySilent"]
+
+    [minutes] = re.findall(r'outcome!="answered"\}\[(\d+)m\]', silent)
+
+    assert int(minutes) * 60 > LONGEST
 
 
 def test_the_page_has_no_alert_that_is_none() -> None:

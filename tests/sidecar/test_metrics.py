@@ -57,6 +57,17 @@ def test_a_role_has_no_gauge_of_the_other_ones_which_would_be_0_there() -> None:
     assert "retag_requests" not in controller
 
 
+def test_the_first_choice_that_fails_is_an_increase() -> None:
+    metrics = Metrics(Role.CONTROLLER)
+    before = metrics.text()[0].decode().splitlines()
+
+    metrics.count("retag_deliveries_total", outcome="failed")
+
+    assert 'retag_deliveries_total{outcome="failed"} 0.0' in before
+    after = metrics.text()[0].decode().splitlines()
+    assert 'retag_deliveries_total{outcome="failed"} 1.0' in after
+
+
 def test_a_label_has_a_bounded_number_of_values() -> None:
     metrics = Metrics(Role.RESOLVER)
 
