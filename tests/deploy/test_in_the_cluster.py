@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.deploy.conftest import Deployed, Installed
-from tests.deploy.rendering import DEPLOY, Object, container_of, pick, pod_of
+from tests.deploy.rendering import DEPLOY, Object, build, container_of, pick, pod_of
 
 RESOLVER = "argocd-repo-server"
 CONTROLLER = "retag-controller"
@@ -35,6 +35,30 @@ def test_the_api_server_knows_every_field(
             refused.append(f"{_place(each)}: {error}")
 
     assert len(objects) > 15
+    assert refused == []
+
+
+def test_who_applied_it_on_the_client_can_apply_it_on_the_server(
+    installed: Installed, deployed: Deployed
+) -> None:
+    """A mapping that is owned whole and left to defaults would be in conflict with itself."""
+    ours = build(deployed.folder / "base") + build(deployed.folder / "monitoring")
+    refused = []
+    for each in ours:
+        if each["kind"] == "CustomResourceDefinition":
+            continue  # others need it as it is; it is in the fixture already
+        name = f"twice-{each['metadata']['name']}"
+        renamed = each | {"metadata": each["metadata"] | {"name": name}}
+        installed.create(renamed, "fieldManager=kubectl-client-side-apply")
+        try:
+            installed.server.apply(renamed, force=False)
+        except httpx.HTTPStatusError as error:
+            refused.append(f"{_place(each)}: {error}")
+        finally:
+            place = f"{installed.server.path_of(each)}/{name}"
+            installed.server.request("DELETE", place)
+
+    assert len(ours) > 15
     assert refused == []
 
 

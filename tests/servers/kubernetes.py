@@ -145,13 +145,16 @@ class ApiServer:
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         return name
 
-    def apply(self, *objects: Mapping[str, Any]) -> None:
-        """Create *objects*, or replace the fields they state, as `kubectl apply --server-side`."""
+    def apply(self, *objects: Mapping[str, Any], force: bool = True) -> None:
+        """Create *objects*, or replace the fields they state, as `kubectl apply --server-side`.
+
+        Without *force*, a field of somebody else that is to be changed is an error.
+        """
         for each in objects:
             path = f"{self.path_of(each)}/{each['metadata']['name']}"
             self._send(
                 "PATCH",
-                f"{path}?fieldManager=tests&force=true",
+                f"{path}?fieldManager=tests&force={str(force).lower()}",
                 each,
                 "application/apply-patch+yaml",
             )
