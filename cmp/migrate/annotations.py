@@ -52,12 +52,15 @@ def migrate_annotations(
 ) -> tuple[Fields | None, list[Finding]]:
     """The ref that says what the annotations of *manifest* say, and what is to be told of it.
 
-    None where something is faulty. *resources* are the ImageUpdaters by whose leave annotations
-    count: what those say of signatures holds on.
+    None where something is faulty, or says nothing. *resources* are the ImageUpdaters by whose
+    leave annotations count: what those say of signatures holds on.
     """
     application = Application.from_manifest(manifest.data)
     annotations = _of_v1(_annotations(manifest))
     block = manifest.nearest(("metadata", "annotations"))
+    if ruler := _ruler(application, resources):
+        what = f"ImageUpdater {ruler} rules {application}, and reads no annotations: they stay out"
+        return None, [left_behind(block.nearest((IMAGE_LIST,)), what, "remove them")]
     try:
         annotated, images = _read(annotations)
     except InvalidAnnotationError as error:
@@ -83,6 +86,15 @@ def _read(annotations: Mapping[str, str]) -> tuple[Annotated, dict[str, Annotate
     if fault := write_back_fault(annotated.write_back):
         raise InvalidAnnotationError(fault)
     return annotated, _images(annotated.images)
+
+
+def _ruler(application: Application, resources: Iterable[Resource]) -> Resource | None:
+    """Who rules *application* where nobody reads its annotations: a ref of those would win."""
+    governing = [(each, govern(each, application).ref) for each in resources]
+    rulers = [(each, ref) for each, ref in governing if ref is not None]
+    if any(ref.use_annotations for _, ref in rulers):
+        return None
+    return rulers[0][0] if rulers else None
 
 
 def _foreign_secrets(block: Located, annotated: Annotated, namespace: str) -> Iterator[Finding]:

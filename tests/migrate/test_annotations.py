@@ -339,6 +339,18 @@ def test_signatures_are_still_asked_for(level: str) -> None:
     assert str(rule.cosign_key) == "key cosign.pub of the Secret argocd/cosign"
 
 
+def test_annotations_that_a_ref_has_made_mute_do_not_win_over_it() -> None:
+    ruling = manifest(ref("sho*", "registry.example.com/web"))
+    app = of({"image-list": "web=registry.example.com/web:1.x", "git-branch": "main"})
+
+    migrated = migrate(located(ruling), located(app))
+
+    assert [each["metadata"]["name"] for each in migrated.manifests] == ["updater"]
+    [told] = migrated.findings
+    assert (told.code, told.severity) == ("RT398", Severity.WARNING)
+    assert "ImageUpdater argocd/updater rules argocd/shop, and reads no annotations" in told.what
+
+
 def test_retags_own_settings_that_counted_for_annotations_are_told() -> None:
     updater = manifest(
         {"namePattern": "*", "useAnnotations": True}, commonUpdateSettings={"minAge": "7d"}
