@@ -50,6 +50,15 @@ def test_outages_of_two_logins_are_two() -> None:
     assert outages.failed(LOGIN, [WEB], LASTING) == {WEB}
 
 
+def test_who_uses_it_anew_while_it_lasts_is_told_again() -> None:
+    outages = Outages()
+    for now in (0.0, 1.0):
+        outages.failed(LOGIN, [WEB], now)
+    assert outages.failed(LOGIN, [WEB], LASTING) == {WEB}
+    assert outages.failed(LOGIN, [JOB], LASTING) == {JOB}
+    assert outages.failed(LOGIN, [WEB, JOB], LASTING) == {WEB}
+
+
 def test_an_outage_lasts_until_it_is_over_and_the_next_is_another() -> None:
     outages = Outages()
     assert not outages.lasting(LOGIN)()

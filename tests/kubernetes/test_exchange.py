@@ -14,7 +14,7 @@ import pytest
 
 from sidecar.kubernetes import CONFIG_MAPS, ClusterError, ForbiddenError, GoneError, RefusedError
 from sidecar.kubernetes import client as client_module
-from sidecar.kubernetes.client import LARGEST, Client
+from sidecar.kubernetes.client import LARGEST, TIMEOUT, WATCHED, Client
 from sidecar.kubernetes.port import Change, Happened
 from tests.servers.loopback import LoopbackServer, Request, Response
 
@@ -167,7 +167,8 @@ def test_of_large_objects_fewer_are_asked_for_at_a_time(tmp_path: Path) -> None:
 
 def test_the_token_is_sent_and_an_error_that_repeats_it_is_masked(tmp_path: Path) -> None:
     def answer(request: Request) -> Response:
-        return said(json.dumps({"message": request.header("authorization")}).encode(), 403)
+        token = request.header("authorization").removeprefix("Bearer ")
+        return said(json.dumps({"message": f"not {token}"}).encode(), 403)
 
     with LoopbackServer(answer) as server, pytest.raises(ForbiddenError) as caught:
         asked(client(tmp_path, server.url), get)
@@ -236,6 +237,23 @@ def test_lines_of_a_watch_come_whole_and_a_cut_one_does_not(tmp_path: Path) -> N
         (Happened.ADDED, "a"),
         (Happened.DELETED, "b"),
     ]
+
+
+def test_a_watch_asks_for_bookmarks_and_for_an_end_and_for_labels(tmp_path: Path) -> None:
+    async def ask(subject: Client) -> None:
+        async for _ in subject.watch(CONFIG_MAPS, "ns", "1", labels="a=b"):
+            pass
+
+    with LoopbackServer(lambda _: said(b"")) as server:
+        asked(client(tmp_path, server.url), ask)
+
+    assert dict(server.requests[0].request.query) == {
+        "watch": "true",
+        "allowWatchBookmarks": "true",
+        "resourceVersion": "1",
+        "timeoutSeconds": str(WATCHED),
+        "labelSelector": "a=b",
+    }
 
 
 GONE = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
@@ -335,8 +353,9 @@ def test_a_watch_that_says_nothing_for_too_long_is_given_up(
         async with talking(begins) as url:
             subject = Client.of_kubeconfig(kubeconfig(tmp_path, url), environment={})
             try:
-                with pytest.raises(ClusterError, match="RT650"):
-                    await watched(subject)
+                async with asyncio.timeout(0.8 * TIMEOUT):
+                    with pytest.raises(ClusterError, match="RT650"):
+                        await watched(subject)
             finally:
                 await subject.aclose()
 
