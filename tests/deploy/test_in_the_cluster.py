@@ -42,7 +42,7 @@ def test_who_applied_it_on_the_client_can_apply_it_on_the_server(
     installed: Installed, deployed: Deployed
 ) -> None:
     """A mapping that is owned whole and left to defaults would be in conflict with itself."""
-    ours = build(deployed.folder / "base") + build(deployed.folder / "monitoring")
+    ours = [*deployed.all, *build(deployed.folder / "monitoring")]
     refused = []
     for each in ours:
         if each["kind"] == "CustomResourceDefinition":
@@ -58,7 +58,7 @@ def test_who_applied_it_on_the_client_can_apply_it_on_the_server(
             place = f"{installed.server.path_of(each)}/{name}"
             installed.server.request("DELETE", place)
 
-    assert len(ours) > 15
+    assert len(ours) > 20
     assert refused == []
 
 
