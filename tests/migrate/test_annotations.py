@@ -73,7 +73,7 @@ _values: dict[str, st.SearchStrategy[str]] = {
     "allow-tags": st.sampled_from(["any", "regexp:^v[0-9]", "^v", "", " regexp:(?i)A "]),
     "ignore-tags": st.sampled_from(["latest, dev", "", "*-rc*", ",", "[a"]),
     "pull-secret": st.sampled_from(
-        ["secret:argocd/a#b", "pullsecret:argocd/a", "env:NAME", "ext:/script", " "]
+        ["secret:argocd/a#b", "pullsecret:other/a", "env:NAME", "ext:/script", " "]
     ),
     "force-update": st.sampled_from(["true", "false", "T"]),
     "platforms": st.sampled_from(["linux/amd64,linux/arm64", "linux", "", ","]),
