@@ -148,11 +148,11 @@ def test_signatures_are_asked_for_as_before(official_server: ApiServer, case: st
     assert refusal(official_server, in_namespace(made, namespace)) == ""
 
 
-def test_a_credential_of_the_operators_is_left_behind_and_hides_that_above() -> None:
-    given = manifest(
-        ref("web", image(pullSecret="env:NAME")),
-        commonUpdateSettings={"pullSecret": "secret:argocd/a#b"},
-    )
+@pytest.mark.parametrize("above", ["spec", "ref"])
+def test_a_credential_of_the_operators_is_left_behind_and_hides_that_above(above: str) -> None:
+    secret: dict[str, Any] = {"commonUpdateSettings": {"pullSecret": "secret:argocd/a#b"}}
+    given = manifest(ref("web", image(pullSecret="env:NAME")))
+    (given["spec"] if above == "spec" else given["spec"]["applicationRefs"][0]).update(secret)
 
     made = migrated(given)
 
@@ -183,6 +183,14 @@ def test_the_metadata_that_people_wrote_stays() -> None:
         "annotations": {"argocd.argoproj.io/sync-wave": "1"},
     }
     assert made["spec"]["applicationRefs"][0]["images"][0]["imageName"] == f"{WEB}:1.x"
+
+
+def test_refs_of_one_pattern_are_resources_of_two_names() -> None:
+    given = manifest(ref("web", image(alias="a")), ref("web", image(alias="b")))
+
+    made = migrated(given).manifests
+
+    assert [each["metadata"]["name"] for each in made] == ["updater", "updater-2"]
 
 
 def test_the_older_namespace_is_where_the_resource_is_put() -> None:
