@@ -32,10 +32,13 @@ def migrate(updaters: Iterable[Located], applications: Iterable[Located]) -> Mig
     """
     ruleset = rules_of(updaters)
     migrated = Migrated(findings=list(ruleset.unreadable))
+    further: list[Fields] = []
     for resource in ruleset.resources:
         manifests, findings = migrate_resource(resource)
-        migrated.manifests += manifests
+        migrated.manifests += manifests[:1]
+        further += manifests[1:]
         migrated.findings += findings
+    _add_further(migrated, further)
     refs: dict[str, dict[str, Fields]] = {}
     for manifest in sorted(filter(is_annotated, applications), key=_identity):
         namespace, name = _identity(manifest)
@@ -52,6 +55,16 @@ def migrate(updaters: Iterable[Located], applications: Iterable[Located]) -> Mig
     migrated.manifests.sort(key=lambda made: (_text(made, "namespace"), _text(made, "name")))
     migrated.findings = list(dict.fromkeys(migrated.findings))
     return migrated
+
+
+def _add_further(migrated: Migrated, further: list[Fields]) -> None:
+    """Add *further* resources, each by a name that no other has."""
+    taken = {(_text(made, "namespace"), _text(made, "name")) for made in migrated.manifests}
+    for made in sorted(further, key=lambda made: _text(made, "name")):
+        while (_text(made, "namespace"), _text(made, "name")) in taken:
+            made["metadata"]["name"] += "-2"
+        taken.add((_text(made, "namespace"), _text(made, "name")))
+        migrated.manifests.append(made)
 
 
 def _add_refs(migrated: Migrated, refs: dict[str, dict[str, Fields]]) -> None:

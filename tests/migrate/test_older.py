@@ -192,6 +192,11 @@ def test_refs_of_one_pattern_are_resources_of_two_names() -> None:
 
     assert [each["metadata"]["name"] for each in made] == ["updater", "updater-2"]
 
+    made = migrated(given, manifest(ref("job", image()), name="updater-2")).manifests
+    names = [each["metadata"]["name"] for each in made]
+    assert names == ["updater", "updater-2", "updater-2-2"]
+    assert made[1]["spec"]["applicationRefs"][0]["namePattern"] == "job"
+
 
 def test_the_older_namespace_is_where_the_resource_is_put() -> None:
     given = manifest(ref("web", image()), name="rules")
